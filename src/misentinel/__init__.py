@@ -1,0 +1,1 @@
+"""MiSentinel: customer messaging that can prove it keeps its privacy and security promises."""

@@ -1,0 +1,138 @@
+"""Every setting there is, read from `MISENTINEL_*` environment variables or one TOML file; the environment wins.
+
+The file is `misentinel.toml` in the home folder, or where `MISENTINEL_CONFIG` points. An unknown name stops the
+program: a setting that is silently ignored is a promise that is silently broken. docs/guide/settings.md lists them
+all, and a test compares.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from misentinel.kernel.errors import Misconfigured
+
+PREFIX = "MISENTINEL_"
+CONFIG_VARIABLE = "MISENTINEL_CONFIG"
+
+
+def _setting(default: Any, explanation: str) -> Any:
+    return field(default=default, metadata={"help": explanation})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in force. The environment variable of `https_port` is `MISENTINEL_HTTPS_PORT`."""
+
+    home: Path = _setting(Path("var"), "The folder that holds all state of an embedded installation.")
+    public_url: str = _setting(
+        "", "Where people reach it, for links in messages. Empty: `https://localhost` at the HTTPS port."
+    )
+    bind: str = _setting("127.0.0.1", "The address to listen on.")
+    https_port: int = _setting(8443, "The port that serves HTTPS.")
+    http_port: int = _setting(8080, "The port that answers plain HTTP with a redirect. 0 turns it off.")
+    tls_certificate: str = _setting("", "PEM file with the certificate chain. Empty: one from the local authority.")
+    tls_key: str = _setting("", "PEM file with the private key of `tls_certificate`.")
+    web_processes: int = _setting(2, "Web server processes.")
+    web_threads: int = _setting(8, "Threads in each web server process.")
+    worker_threads: int = _setting(8, "Jobs that the worker runs at once.")
+    control_url: str = _setting("", "DSN of the control database. Empty: the embedded data cluster.")
+    vault_url: str = _setting(
+        "", "DSN of the vault database, on a cluster of its own. Empty: the embedded vault cluster."
+    )
+    clusters: str = _setting(
+        "",
+        "Where stores may be placed, as JSON: `{\"name\": {\"dsn\": …, \"provider\": …, \"location\": \"GB\"}}`. "
+        "Each DSN names a role that may create databases and roles. Empty: the embedded data cluster as `main`.",
+    )
+    store_connections: int = _setting(32, "Connections to stores that one process keeps open at the most.")
+    root_key: str = _setting(
+        "file", "What wraps the customers' keys: `file` (sealed file in the home folder) or `aws-kms`."
+    )
+    root_key_file: str = _setting("", "The root key's file, mode 0600. Empty: `root.key` in the home folder.")
+    kms_key_id: str = _setting("", "The AWS KMS key (id, ARN or alias) when `root_key` is `aws-kms`.")
+    kms_region: str = _setting("eu-west-2", "The AWS region of the KMS key. Only regions in the UK are accepted.")
+    kms_endpoint: str = _setting("", "Another endpoint for AWS KMS, for example a private one. Empty: AWS's own.")
+    smtp_url: str = _setting(
+        "",
+        "The mail server: `smtp://user:password@host:587?tls=starttls`; `tls` is `starttls`, `implicit` or `none`. "
+        "Empty: messages land in the local mailbox page.",
+    )
+    smtp_connections: int = _setting(4, "Connections to the mail server that one sending job opens at the most.")
+    mail_from: str = _setting("hello@example.com", "The sender of messages that do not name their own.")
+    dkim_key_file: str = _setting("", "PEM file with the RSA or Ed25519 key that signs mail. Empty: no signature.")
+    dkim_selector: str = _setting("misentinel", "The DKIM selector under which the public key is published.")
+    ingest_rate: int = _setting(50_000, "Events a second that one write key may send to one web process.")
+    sign_in_attempts: int = _setting(
+        10, "Failed sign-ins per account and address in five minutes before further ones wait."
+    )
+    log_level: str = _setting("INFO", "How much the log tells: DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def base_url(self) -> str:
+        """The public URL without a trailing slash."""
+        return (self.public_url or f"https://localhost:{self.https_port}").rstrip("/")
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings in force. Raises `Misconfigured`, naming the setting and what would be right."""
+    environment = os.environ if environment is None else environment
+    given = _from_environment(environment)
+    home = Path(given.get("home", "var")).expanduser()
+    config = environment.get(CONFIG_VARIABLE)
+    path = Path(config) if config else home / "misentinel.toml"
+    values = {**_from_file(path, required=bool(config)), **given}
+    known = {f.name: f for f in fields(Settings)}
+    for name in values:
+        if name not in known:
+            raise Misconfigured(_unknown(name, list(known)))
+    typed = {name: _typed(name, known[name].default, value) for name, value in values.items()}
+    typed["home"] = Path(typed.get("home", home)).expanduser().resolve()
+    return Settings(**typed)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name != CONFIG_VARIABLE
+    }
+
+
+def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        if required:
+            raise Misconfigured(f"The settings file {path} does not exist.") from None
+        return {}
+    except OSError as error:
+        raise Misconfigured(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"The settings file {path} is not valid TOML: {error}.") from error
+
+
+def _typed(name: str, default: Any, value: Any) -> Any:
+    if isinstance(default, bool):
+        if str(value).lower() not in ("true", "false"):
+            raise Misconfigured(f"Setting {name} must be true or false, not {value!r}.")
+        return str(value).lower() == "true"
+    if isinstance(default, int):
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise Misconfigured(f"Setting {name} must be a whole number, not {value!r}.") from None
+    return Path(value) if isinstance(default, Path) else str(value)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"There is no setting {name} ({PREFIX}{name.upper()}).{hint} docs/guide/settings.md lists them all."
