@@ -1,0 +1,178 @@
+"""What other domains may know about teammates: permissions, and who stands behind a request.
+
+A permission is one thing that can be given or withheld. Two declarations, `SIGNED_IN` and `PUBLIC`, look like
+permissions so that every route can name one, and can be granted to nobody.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from misentinel.kernel.actor import ActorKind
+
+
+class Permission(StrEnum):
+    """What a route needs. `without` says what its absence means, in words for an administrator."""
+
+    APP_SETTINGS = "app-settings"
+    BILLING = "billing"
+    USER_DATA = "user-data"
+    MANUAL_MESSAGES_SEND = "manual-messages-send"
+    MANUAL_MESSAGES_EDIT = "manual-messages-edit"
+    AUTO_MESSAGES_SEND = "auto-messages-send"
+    AUTO_MESSAGES_EDIT = "auto-messages-edit"
+    TEAMMATES = "teammates"
+    EXPORT = "export"
+    TRAIL = "trail"
+    WRITE_EVENTS = "write-events"
+    SIGNED_IN = "signed-in"
+    PUBLIC = "public"
+
+    @property
+    def title(self) -> str:
+        return _TEXTS[self][0]
+
+    @property
+    def without(self) -> str:
+        return _TEXTS[self][1]
+
+
+_TEXTS = {
+    Permission.APP_SETTINGS: (
+        "App settings",
+        "Without this, a teammate cannot see or change settings, nor create, see or revoke API keys.",
+    ),
+    Permission.BILLING: (
+        "Billing",
+        "Without this, a teammate cannot see invoices or usage, nor change the plan.",
+    ),
+    Permission.USER_DATA: (
+        "User data",
+        "Without this, a teammate cannot see, search or change people, their events or their segments.",
+    ),
+    Permission.MANUAL_MESSAGES_SEND: (
+        "Send manual messages",
+        "Without this, a teammate cannot send a manual message to anybody.",
+    ),
+    Permission.MANUAL_MESSAGES_EDIT: (
+        "Edit manual messages",
+        "Without this, a teammate cannot create, change or delete a manual message.",
+    ),
+    Permission.AUTO_MESSAGES_SEND: (
+        "Set auto messages live",
+        "Without this, a teammate cannot set an auto message live or pause it.",
+    ),
+    Permission.AUTO_MESSAGES_EDIT: (
+        "Edit auto messages",
+        "Without this, a teammate cannot create, change or delete an auto message.",
+    ),
+    Permission.TEAMMATES: (
+        "Teammates",
+        "Without this, a teammate cannot invite or suspend teammates, change permissions or end sessions.",
+    ),
+    Permission.EXPORT: ("Export", "Without this, a teammate cannot take data out of MiSentinel as a file."),
+    Permission.TRAIL: ("Trail", "Without this, a teammate cannot read the trail of who did what."),
+    Permission.WRITE_EVENTS: (
+        "Write events",
+        "Without this, a key cannot send people and events. Write keys hold it, and nothing else.",
+    ),
+    Permission.SIGNED_IN: (
+        "Signed in",
+        "Without this, nobody can open the console. Signing in with both factors gives it, nothing else.",
+    ),
+    Permission.PUBLIC: (
+        "Public",
+        "Nobody is without this: the route is open to everyone and shows nothing personal.",
+    ),
+}
+
+GRANTABLE = frozenset(Permission) - {Permission.WRITE_EVENTS, Permission.SIGNED_IN, Permission.PUBLIC}
+"""What a teammate or an API token can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, as this very request found them in the database: never cached from an earlier one.
+
+    `usable` is false for whoever may do nothing at all: suspended, not enrolled, without a second factor,
+    expired, revoked. `why_not` then says which, for the trail and never for the caller.
+    """
+
+    kind: ActorKind
+    id: str = ""
+    customer_id: UUID | None = None
+    permissions: frozenset[Permission] = field(default_factory=frozenset)
+    usable: bool = True
+    why_not: str = ""
+    credential: str = ""
+
+
+ANONYMOUS = Principal(ActorKind.ANONYMOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class TeammateView:
+    """A teammate as lists and editors show one."""
+
+    id: UUID
+    customer_id: UUID
+    email: str
+    name: str
+    permissions: frozenset[Permission]
+    enrolled_at: datetime | None
+    suspended_at: datetime | None
+    last_seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One signed-in browser. `device` is a short reading of the user agent, for recognising one's own."""
+
+    id: UUID
+    teammate_id: UUID
+    device: str
+    address: str
+    started_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+class CredentialKind(StrEnum):
+    """Keys for programs: a write key sends events and reads nothing; an API token holds what it was given."""
+
+    WRITE_KEY = "write_key"
+    API_TOKEN = "api_token"  # noqa: S105 - a kind, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialView:
+    """A key as lists show it: `hint` is its prefix and last four characters, never the secret."""
+
+    id: UUID
+    customer_id: UUID
+    kind: CredentialKind
+    name: str
+    hint: str
+    permissions: frozenset[Permission]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeLink:
+    """An enrolment link, readable only in the answer that created it."""
+
+    teammate_id: UUID
+    path: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """A key with its secret, readable only in the answer that created it."""
+
+    view: CredentialView
+    secret: str
