@@ -1,0 +1,108 @@
+"""What the templates share: icons, moments, form fields, flash messages. No inline style or script."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.contrib.messages import get_messages
+from django.forms import BoundField, CheckboxInput, RadioSelect, Select
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from misentinel.kernel import clock
+
+register = template.Library()
+ICONS = Path(__file__).parents[1] / "static/console/vendor/icons"
+
+
+@register.simple_tag(takes_context=True)
+def flashes(context: template.Context) -> Any:
+    """Returns what earlier requests left to be said, under a name that no page's own variable hides."""
+    request = context.get("request")
+    return get_messages(request) if request is not None else []
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """Returns a vendored icon as inline SVG; decorative unless it is given a label."""
+    drawing = _drawing(name)
+    if label:
+        return format_html('<span class="d-inline-flex" role="img" aria-label="{}">{}</span>', label, drawing)
+    return drawing
+
+
+@cache
+def _drawing(name: str) -> SafeString:
+    svg = " ".join((ICONS / f"{name}.svg").read_text().split())
+    return mark_safe(svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))  # noqa: S308  our own files
+
+
+@register.simple_tag
+def moment(at: datetime | None, empty: str = "Never") -> SafeString:
+    """Returns a `<time>` with the exact moment in UTC, and how long ago it was where that is more telling."""
+    if at is None:
+        return format_html('<span class="text-secondary">{}</span>', empty)
+    at = at.astimezone(UTC)
+    exact = at.strftime("%-d %b %Y, %H:%M:%S UTC")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="milliseconds"), exact, _spoken(at)
+    )
+
+
+@register.simple_tag
+def exactly(at: datetime | None, empty: str = "Never") -> SafeString:
+    """Returns a `<time>` to the second, in UTC."""
+    if at is None:
+        return format_html('<span class="text-secondary">{}</span>', empty)
+    at = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}">{}</time>',
+        at.isoformat(timespec="milliseconds"),
+        at.strftime("%-d %b %Y, %H:%M:%S UTC"),
+    )
+
+
+def _spoken(at: datetime) -> str:
+    ago = clock.now() - at
+    if timedelta() <= ago < timedelta(minutes=1):
+        return "just now"
+    for size, unit in ((timedelta(minutes=1), "minute"), (timedelta(hours=1), "hour")):
+        count = int(ago / size)
+        if 1 <= count < (60 if unit == "minute" else 24):
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    form = "%-d %b, %H:%M UTC" if at.year == clock.now().year else "%-d %b %Y, %H:%M UTC"
+    return at.strftime(form)
+
+
+@register.inclusion_tag("console/parts/field.html")
+def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
+    """Renders a label, the control, its hint and its errors, tied together for screen readers."""
+    widget = bound.field.widget
+    checkbox = isinstance(widget, CheckboxInput)
+    described = [f"{bound.auto_id}-hint"] * bool(hint or bound.help_text)
+    described += [f"{bound.auto_id}-error"] * bool(bound.errors)
+    css = "form-check-input" if checkbox else "form-select" if isinstance(widget, Select) else "form-control"
+    attributes = {
+        "class": f"{widget.attrs.get('class', '')} {css} {'is-invalid' if bound.errors else ''}".strip()
+    }
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+    return {
+        "bound": bound,
+        "control": bound.as_widget(attrs=attributes),
+        "checkbox": checkbox,
+        "group": isinstance(widget, RadioSelect),
+        "hint": hint or bound.help_text,
+    }
+
+
+@register.filter
+def humane(name: object) -> str:
+    """Turns an enumerated word such as "not_signed_in" or "message:send" into words."""
+    return str(name).replace("_", " ").replace(":", " · ")
