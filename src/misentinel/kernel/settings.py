@@ -47,7 +47,7 @@ class Settings:
     )
     clusters: str = _setting(
         "",
-        "Where stores may be placed, as JSON: `{\"name\": {\"dsn\": …, \"provider\": …, \"location\": \"GB\"}}`. "
+        'Where stores may be placed, as JSON: `{"name": {"dsn": …, "provider": …, "location": "GB"}}`. '
         "Each DSN names a role that may create databases and roles. Empty: the embedded data cluster as `main`.",
     )
     store_connections: int = _setting(32, "Connections to stores that one process keeps open at the most.")

@@ -1,0 +1,1 @@
+"""Customers: the businesses that use the service, each with a store of its own, and their settings."""

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class CustomersConfig(AppConfig):
+    name = "misentinel.customers"
+    label = "customers"
+    planes = frozenset({"control"})

@@ -1,0 +1,14 @@
+"""Every URL there is. Each is registered with the gate; a test walks them all."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver
+
+from misentinel.web.gate import check_routes
+
+urlpatterns: list[URLPattern | URLResolver] = []
+
+handler404 = "misentinel.web.answers.not_found"
+handler500 = "misentinel.web.answers.server_error"
+
+DECLARATIONS = check_routes(urlpatterns)

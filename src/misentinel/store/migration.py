@@ -1,0 +1,65 @@
+"""Bringing a fleet of stores to the program's schema: canary first, resumable, a broken one named and left behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from misentinel.kernel.errors import Unavailable
+from misentinel.store.models import Placement
+from misentinel.store.provisioning import first_line, migrate_database, prepare_clusters, schema_digest
+from misentinel.store.queries import forget_store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class FleetReport:
+    """How a fleet migration went. `broken` maps a customer to one sentence about its store."""
+
+    done: list[UUID] = field(default_factory=list)
+    current: int = 0
+    broken: dict[UUID, str] = field(default_factory=dict)
+
+
+def migrate_fleet(progress: Callable[[int, int], None] | None = None) -> FleetReport:
+    """Migrates every store that is behind and tells `progress(done, of)` after each.
+
+    The oldest store goes first; if it breaks, no other is touched and `Unavailable` is raised. A store that is broken
+    later is marked, so that it is refused until a later run repairs it, and the rest goes on. Running again resumes:
+    stores that are at the current schema are not opened.
+    """
+    prepare_clusters()
+    target = schema_digest()
+    alive = Placement.objects.filter(closed_at=None)
+    behind = list(alive.exclude(schema=target, fault="").order_by("created_at"))
+    report = FleetReport(current=alive.count() - len(behind))
+    for number, placement in enumerate(behind):
+        fault = _migrate(placement, target)
+        if not fault:
+            report.done.append(placement.customer_id)
+        else:
+            report.broken[placement.customer_id] = fault
+            if number == 0 and len(behind) > 1:
+                raise Unavailable(
+                    f"The canary, the store of customer {placement.customer_id}, could not be migrated: {fault} "
+                    "No other store was touched."
+                )
+        if progress is not None:
+            progress(number + 1, len(behind))
+    return report
+
+
+def _migrate(placement: Placement, target: str) -> str:
+    try:
+        migrate_database(placement.cluster, placement.database)
+    except Exception as error:  # noqa: BLE001  whatever breaks one store must not stop the others
+        _log.exception("migrating %s failed", placement.database)
+        placement.fault = f"{type(error).__name__}: {first_line(error)}"
+    else:
+        placement.fault, placement.schema = "", target
+    placement.save(update_fields=["fault", "schema"])
+    forget_store(placement.customer_id)
+    return placement.fault

@@ -1,0 +1,149 @@
+"""Writing entries: in the transaction of what they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from misentinel.kernel import canonical
+from misentinel.kernel.actor import Actor
+from misentinel.kernel.errors import Erased, NotFound, Unavailable
+from misentinel.kernel.ids import new_id
+from misentinel.store.contracts import Store
+from misentinel.store.queries import get_store
+from misentinel.trail.contracts import Outcome, Tag
+from misentinel.trail.models import Entry, PendingCopy
+from misentinel.vault import actions as vault_actions
+from misentinel.vault.contracts import Place
+
+CONTROL_ALIAS = "default"
+_noticed: ContextVar[list[UUID] | None] = ContextVar("noticed", default=None)
+
+
+@contextmanager
+def noticing() -> Iterator[list[UUID]]:
+    """Yields the list of entries written inside the block, so that the gate can tell when nothing was."""
+    noticed: list[UUID] = []
+    token = _noticed.set(noticed)
+    try:
+        yield noticed
+    finally:
+        _noticed.reset(token)
+
+
+def record(
+    store: Store,
+    actor: Actor,
+    tag: Tag,
+    *,
+    object_kind: str = "",
+    object_id: object = "",
+    person_id: UUID | None = None,
+    outcome: Outcome = Outcome.DONE,
+    details: dict[str, Any] | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> UUID:
+    """Adds an entry to the customer's trail, in the transaction that is open on `store`, and returns its id.
+
+    `details` holds opaque ids, field names, counts and enumerated words, never a person's data. `before` and `after`
+    are sealed under the person's key, or without a person under the customer's own.
+    """
+    entry = _entry(store.customer_id, actor, tag, object_kind, object_id, person_id, outcome, details)
+    _seal(entry, before, after)
+    entry.save(using=store.alias, force_insert=True)
+    return entry.id
+
+
+def record_control(
+    actor: Actor,
+    tag: Tag,
+    *,
+    customer_id: UUID | None = None,
+    object_kind: str = "",
+    object_id: object = "",
+    outcome: Outcome = Outcome.DONE,
+    details: dict[str, Any] | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> UUID:
+    """Adds an entry to the platform log, in the transaction that is open on the control plane, and returns its id.
+
+    With a customer it is copied to that customer's own trail right after commit; `copy_pending` repairs what a crash
+    left out.
+    """
+    entry = _entry(customer_id, actor, tag, object_kind, object_id, None, outcome, details)
+    if customer_id is not None:
+        _seal(entry, before, after)
+    with transaction.atomic(using=CONTROL_ALIAS):
+        entry.save(using=CONTROL_ALIAS, force_insert=True)
+        if customer_id is not None:
+            PendingCopy.objects.create(entry_id=entry.id, customer_id=customer_id)
+            transaction.on_commit(lambda: copy_pending(entry.id), using=CONTROL_ALIAS, robust=True)
+    return entry.id
+
+
+def copy_pending(entry_id: UUID | None = None, limit: int = 1000) -> int:
+    """Copies entries of the control plane to their customers' trails; returns how many. Safe to repeat."""
+    pending = PendingCopy.objects.order_by("entry_id")
+    if entry_id is not None:
+        pending = pending.filter(entry_id=entry_id)
+    return sum(_copy(waiting) for waiting in list(pending[:limit]))
+
+
+def _copy(waiting: PendingCopy) -> bool:
+    try:
+        store = get_store(waiting.customer_id)
+    except NotFound:  # the customer is closed: the platform log keeps the entry, there is no trail left to copy to
+        waiting.delete()
+        return False
+    except Unavailable:
+        return False
+    entry = Entry.objects.using(CONTROL_ALIAS).get(id=waiting.entry_id)
+    with store.atomic():
+        Entry.objects.using(store.alias).bulk_create([entry], ignore_conflicts=True)
+    waiting.delete()
+    return True
+
+
+def _entry(
+    customer_id: UUID | None,
+    actor: Actor,
+    tag: Tag,
+    object_kind: str,
+    object_id: object,
+    person_id: UUID | None,
+    outcome: Outcome,
+    details: dict[str, Any] | None,
+) -> Entry:
+    entry_id = new_id()
+    noticed = _noticed.get()
+    if noticed is not None:
+        noticed.append(entry_id)
+    return Entry(
+        id=entry_id, customer_id=customer_id, tag=tag.value, outcome=outcome.value,
+        actor_kind=actor.kind.value, actor_id=actor.id, credential=actor.credential, address=actor.address,
+        object_kind=object_kind, object_id=str(object_id), person_id=person_id, request_id=actor.request_id,
+        details=details or {},
+    )  # fmt: skip
+
+
+def _seal(entry: Entry, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+    if before is None and after is None:
+        return
+    if entry.customer_id is None:
+        raise ValueError("only an entry of a customer can carry sealed values")
+    subject = entry.person_id or entry.customer_id  # the customer has a key of its own, under its own id
+    try:
+        key = vault_actions.mint_person_keys(entry.customer_id, [subject])[subject]
+    except Erased:  # nothing more is ever sealed for an erased person; the entry itself stays
+        return
+    for column, value in (("before", before), ("after", after)):
+        if value is not None:
+            place = Place("trail_entry", column, str(entry.id))
+            setattr(entry, column, key.seal(place, canonical.dumps(value)))

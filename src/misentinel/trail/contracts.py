@@ -1,0 +1,143 @@
+"""The trail's vocabulary and what its queries return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Tag(StrEnum):
+    """What was done or seen: `noun:verb`. The values are stored and never change their meaning."""
+
+    # customers and stores
+    CUSTOMER_CREATE = "customer:create"
+    CUSTOMER_LIST = "customer:list"
+    CUSTOMER_SHOW = "customer:show"
+    CUSTOMER_CLOSE = "customer:close"
+    CUSTOMER_EDIT = "customer:edit"
+    CUSTOMER_KEY_ROTATE = "customer_key:rotate"
+    STORE_MIGRATE = "store:migrate"
+    SERVICE_START = "service:start"
+    SERVICE_STOP = "service:stop"
+    SETTINGS_VIEW = "settings:view"
+    SETTINGS_EDIT = "settings:edit"
+    # who is let in
+    ACCESS_REFUSE = "access:refuse"
+    SIGN_IN_VIEW = "sign_in:view"
+    SIGN_IN_PASSWORD = "sign_in:password"  # noqa: S105  a tag, not a password
+    SIGN_IN_SUCCEED = "sign_in:succeed"
+    SIGN_IN_FAIL = "sign_in:fail"
+    SIGN_OUT = "sign_in:end"
+    FACTOR_ENROL = "factor:enrol"
+    FACTOR_VIEW = "factor:view"
+    RECOVERY_CODES_VIEW = "recovery_codes:view"
+    RECOVERY_CODE_USE = "recovery_code:use"
+    ENROLMENT_VIEW = "enrolment:view"
+    ENROLMENT_COMPLETE = "enrolment:complete"
+    PASSWORD_CHANGE = "password:change"  # noqa: S105  a tag, not a password
+    SESSION_LIST = "session:list"
+    SESSION_REVOKE = "session:revoke"
+    TEAMMATE_LIST = "teammate:list"
+    TEAMMATE_VIEW = "teammate:view"
+    TEAMMATE_INVITE = "teammate:invite"
+    TEAMMATE_PERMIT = "teammate:permit"
+    TEAMMATE_SUSPEND = "teammate:suspend"
+    TEAMMATE_REINSTATE = "teammate:reinstate"
+    CREDENTIAL_LIST = "credential:list"
+    CREDENTIAL_CREATE = "credential:create"
+    CREDENTIAL_REVOKE = "credential:revoke"
+    # people and events
+    PERSON_LIST = "person:list"
+    PERSON_VIEW = "person:view"
+    PERSON_CREATE = "person:create"
+    PERSON_EDIT = "person:edit"
+    PERSON_MERGE = "person:merge"
+    EVENT_RECEIVE = "event:receive"
+    CARD_REFUSE = "card:refuse"
+    ATTRIBUTE_LIST = "attribute:list"
+    ATTRIBUTE_DECLARE = "attribute:declare"
+    # segments and messages
+    SEGMENT_LIST = "segment:list"
+    SEGMENT_VIEW = "segment:view"
+    SEGMENT_PREVIEW = "segment:preview"
+    SEGMENT_CREATE = "segment:create"
+    SEGMENT_EDIT = "segment:edit"
+    SEGMENT_DELETE = "segment:delete"
+    MESSAGE_LIST = "message:list"
+    MESSAGE_VIEW = "message:view"
+    MESSAGE_PREVIEW = "message:preview"
+    MESSAGE_REPORT = "message:report"
+    MESSAGE_CREATE = "message:create"
+    MESSAGE_EDIT = "message:edit"
+    MESSAGE_DELETE = "message:delete"
+    MESSAGE_SEND = "message:send"
+    MESSAGE_GO_LIVE = "message:go_live"
+    MESSAGE_PAUSE = "message:pause"
+    DELIVERY_QUEUE = "delivery:queue"
+    DELIVERY_ATTEMPT = "delivery:attempt"
+    DELIVERY_DOUBT = "delivery:doubt"
+    MAILBOX_LIST = "mailbox:list"
+    MAILBOX_VIEW = "mailbox:view"
+    UNSUBSCRIBE_VIEW = "unsubscribe:view"
+    UNSUBSCRIBE = "unsubscribe:confirm"
+    # the trail itself, and the rest of what is looked at
+    TRAIL_LIST = "trail:list"
+    TRAIL_VIEW = "trail:view"
+    OVERVIEW_VIEW = "overview:view"
+    API_DESCRIBE = "api:describe"
+    PAGE_VIEW = "page:view"
+
+
+class Outcome(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One entry. `before` and `after` are opened only by `get_entry`; None also where the person was erased."""
+
+    id: UUID
+    at: datetime
+    tag: str
+    outcome: str
+    actor_kind: str
+    actor_id: str
+    credential: str
+    address: str
+    object_kind: str
+    object_id: str
+    person_id: UUID | None
+    request_id: str
+    details: dict[str, Any]
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    sealed_unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries are wanted; an empty field does not filter. `since` is inclusive, `until` exclusive."""
+
+    tag: str = ""
+    outcome: str = ""
+    actor_kind: str = ""
+    actor_id: str = ""
+    object_kind: str = ""
+    object_id: str = ""
+    person_id: UUID | None = None
+    request_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries, newest first. `next` continues with `after=next`; None at the end."""
+
+    entries: list[EntryView] = field(default_factory=list)
+    next: UUID | None = None

@@ -1,0 +1,53 @@
+"""Entries, in the control database (the operator's platform log) and in every store (the customer's own trail).
+
+Trust: written by actions and the gate, read by whoever holds the trail permission. The customer's role may insert and
+read, never change or remove; a trigger holds the owner to the same. If the program lied when it wrote, the trail lies.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from misentinel.kernel.clock import now
+from misentinel.kernel.ids import new_id
+from misentinel.store.planes import CONTROL
+
+
+class Entry(models.Model):
+    """No person's data in clear: opaque ids, field names, counts; `before` and `after` are sealed."""
+
+    append_only = True
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    at = models.DateTimeField(default=now, db_index=True)
+    customer_id = models.UUIDField(null=True)
+    tag = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=10)
+    actor_kind = models.CharField(max_length=12)
+    actor_id = models.CharField(max_length=64)
+    credential = models.CharField(max_length=64)
+    address = models.CharField(max_length=45)
+    object_kind = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=64)
+    person_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64)
+    details = models.JSONField(default=dict)
+    before = models.BinaryField(null=True)
+    after = models.BinaryField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["person_id", "id"], name="trail_by_person"),
+            models.Index(fields=["tag", "id"], name="trail_by_tag"),
+            models.Index(fields=["request_id"], name="trail_by_request"),
+        ]
+
+
+class PendingCopy(models.Model):
+    """An entry of the control plane that the customer's own trail does not have yet."""
+
+    plane = CONTROL
+
+    entry_id = models.UUIDField(primary_key=True)
+    customer_id = models.UUIDField()
+    created_at = models.DateTimeField(default=now)

@@ -1,0 +1,79 @@
+"""Answers to what went wrong: RFC 9457 problems for programs, a page that says what to do for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+
+from misentinel.kernel.errors import MiSentinelError, NotFound, NotSignedIn, TooMany
+from misentinel.web.requests import request_id
+
+if TYPE_CHECKING:
+    from misentinel.web.gate import Gate
+
+NO_KEY = "Send a key in the Authorization header; it may have been revoked, or have expired."
+SIGN_IN_PATH = "/sign-in/"
+_TITLES = {
+    400: "Not readable", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 405: "Method not allowed",
+    409: "Conflict", 410: "Gone", 413: "Too large", 422: "Not valid", 429: "Too many requests",
+    500: "Something went wrong", 503: "Not available right now",
+}  # fmt: skip
+
+
+def failure(gate: Gate, error: MiSentinelError) -> HttpResponse:
+    """The answer to `error`, in the form that the route's edge speaks."""
+    if gate.declaration.edge == "api":
+        return problem(gate.request, error)
+    if isinstance(error, NotSignedIn) and gate.declaration.edge == "console":
+        query = urlencode({"next": gate.request.get_full_path()}) if gate.request.method == "GET" else ""
+        return HttpResponseRedirect(f"{SIGN_IN_PATH}?{query}" if query else SIGN_IN_PATH)
+    return page(gate.request, error.status, _told(error), gate=gate)
+
+
+def problem(request: HttpRequest, error: MiSentinelError) -> JsonResponse:
+    """An RFC 9457 problem: `type`, `title`, `status`, `detail`, and the request id as `instance`."""
+    body: dict[str, Any] = {
+        "type": f"urn:misentinel:problem:{error.code}",
+        "title": _TITLES.get(error.status, "Error"),
+        "status": error.status,
+        "detail": _told(error),
+        "instance": f"urn:uuid:{request_id(request)}",
+    }
+    response = JsonResponse(body, status=error.status, content_type="application/problem+json")
+    if isinstance(error, TooMany):
+        response["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotSignedIn):
+        response["WWW-Authenticate"] = 'Basic realm="MiSentinel", charset="UTF-8", Bearer'
+    return response
+
+
+def page(request: HttpRequest, status: int, told: str, gate: Gate | None = None) -> HttpResponse:
+    """A page for a person: what happened, what to do, and the request id to quote."""
+    context = {
+        "status": status, "title": _TITLES.get(status, "Error"), "told": told,
+        "request_id": request_id(request), "gate": gate,
+    }  # fmt: skip
+    return render(request, "error.html", context, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For URLs that lead nowhere."""
+    return _by_path(request, NotFound("There is no such page."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """For what nobody foresaw: no detail leaves the log, the request id finds it there."""
+    return _by_path(request, MiSentinelError("Something went wrong here, and it is in our log."))
+
+
+def _by_path(request: HttpRequest, error: MiSentinelError) -> HttpResponse:
+    if request.path.startswith(("/v1/", "/api/")):
+        return problem(request, error)
+    return page(request, error.status, error.message)
+
+
+def _told(error: MiSentinelError) -> str:
+    return "There is nothing here." if isinstance(error, NotFound) else error.message

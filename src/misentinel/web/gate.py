@@ -1,0 +1,213 @@
+"""The gate: who asks, for which customer, with which permission. Refuses by default and leaves an entry every time.
+
+A view is registered with `Routes`, and each of its methods declares what it needs and which tag tells of it. There is
+no other way to a view: `check_routes` stops the start-up for a URL without a declaration.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from misentinel.kernel.actor import Actor
+from misentinel.kernel.errors import Misconfigured, MiSentinelError, NotFound, NotSignedIn, Refused
+from misentinel.store.contracts import Store
+from misentinel.store.queries import get_store
+from misentinel.teammates.contracts import Permission, Principal
+from misentinel.teammates.rules import allowed
+from misentinel.trail.actions import noticing, record, record_control
+from misentinel.trail.contracts import Outcome, Tag
+from misentinel.web import answers, identity
+from misentinel.web.requests import address, request_id
+
+_log = logging.getLogger(__name__)
+
+
+class Edge(StrEnum):
+    """Who talks to a route, so how it is identified and answered."""
+
+    CONSOLE = "console"  # a browser with a session; HTML; CSRF-protected
+    API = "api"  # a program with a key in the Authorization header; JSON
+    PUBLIC = "public"  # anybody, without a session; HTML; each view checks its own token
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What one method of one URL needs, and the tag under which the trail tells of it."""
+
+    method: str
+    needs: Permission
+    tag: Tag
+    edge: Edge
+    path: str
+
+
+@dataclass(slots=True)
+class Gate:
+    """What a view gets: the request with who asks and, where the route belongs to a customer, their store."""
+
+    request: HttpRequest
+    declaration: Declaration
+    principal: Principal
+    actor: Actor
+    _store: Store | None = None
+    _looked_at: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            raise NotSignedIn("This needs a customer's credential.")
+        return self._store
+
+    @property
+    def customer_id(self) -> UUID:
+        return self.store.customer_id
+
+    def may(self, permission: Permission) -> bool:
+        return allowed(self.principal, permission)
+
+    def looks_at(
+        self, *, object_kind: str = "", object_id: object = "", person_id: UUID | None = None, **details: Any
+    ) -> None:
+        """Says what this request is about, for its entry on the trail: ids, field names and counts only."""
+        self._looked_at = {"object_kind": object_kind, "object_id": object_id, "details": details}
+        if person_id is not None:
+            self._looked_at["person_id"] = person_id
+
+    def belongs_to(self, store: Store) -> None:
+        """For public routes: the view has found out whose store its token speaks of."""
+        self._store = store
+
+
+View = Callable[..., HttpResponseBase]
+
+
+class Routes:
+    """The URLs of one edge. `@routes.get("people/", needs=…, tag=…, name="people")` registers a view."""
+
+    def __init__(self, edge: Edge) -> None:
+        self.edge = edge
+        self._views: dict[str, dict[str, tuple[Declaration, View]]] = {}
+        self._names: dict[str, str] = {}
+
+    def get(self, url: str, *, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
+        return self._register("GET", url, needs, tag, name)
+
+    def post(self, url: str, *, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
+        return self._register("POST", url, needs, tag, name)
+
+    def _register(self, method: str, url: str, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
+        def register(view: View) -> View:
+            if self._names.setdefault(url, name) != name:
+                raise Misconfigured(f"{url!r} is registered under two names, {self._names[url]} and {name}.")
+            views = self._views.setdefault(url, {})
+            if method in views:
+                raise Misconfigured(f"{method} {url!r} is registered twice.")
+            views[method] = (Declaration(method, needs, tag, self.edge, url), view)
+            return view
+
+        return register
+
+    def urlpatterns(self) -> list[URLPattern]:
+        return [path(url, _dispatcher(views), name=self._names[url]) for url, views in self._views.items()]
+
+
+def check_routes(patterns: list[Any]) -> list[Declaration]:
+    """Returns every declaration behind `patterns`. Raises `Misconfigured` for a URL that declares nothing."""
+    found: list[Declaration] = []
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            found += check_routes(pattern.url_patterns)
+            continue
+        declared = getattr(pattern.callback, "declarations", None)
+        if not declared:
+            raise Misconfigured(f"The route {pattern.pattern} declares no permission; register it with Routes.")
+        found += declared
+    return found
+
+
+def pass_gate(
+    request: HttpRequest, declaration: Declaration, call: Callable[[Gate], HttpResponseBase]
+) -> HttpResponseBase:
+    """Identifies, permits, calls and records. Every answer leaves at least one entry, a refusal too."""
+    principal = identity.identify(request, declaration.edge)
+    actor = Actor(principal.kind, principal.id, principal.credential, address(request), request_id(request))
+    gate = Gate(request, declaration, principal, actor)
+    with noticing() as noticed:
+        try:
+            _admit(gate)
+            response = call(gate)
+        except MiSentinelError as error:
+            response = answers.failure(gate, error)
+            _record(gate, _outcome(error), {"error": error.code})
+        except Exception:
+            _record(gate, Outcome.FAILED, {"error": "internal"})
+            raise
+        else:
+            if not noticed or request.method == "GET":
+                _record(gate, Outcome.DONE if response.status_code < 400 else Outcome.FAILED, {})
+    return response
+
+
+def _admit(gate: Gate) -> None:
+    principal, needs = gate.principal, gate.declaration.needs
+    if needs is Permission.PUBLIC and gate.declaration.edge is not Edge.API:
+        if principal.usable and principal.customer_id is not None:
+            gate._store = get_store(principal.customer_id)
+        return
+    if needs is not Permission.PUBLIC and not allowed(principal, needs):
+        if principal.customer_id is None or not principal.usable:
+            raise NotSignedIn("Sign in to go on." if gate.declaration.edge is Edge.CONSOLE else answers.NO_KEY)
+        raise Refused(f"This needs the permission “{needs.title}”. Ask whoever manages your teammates.")
+    if principal.customer_id is not None:
+        gate._store = get_store(principal.customer_id)
+
+
+def _outcome(error: MiSentinelError) -> Outcome:
+    return Outcome.REFUSED if isinstance(error, NotSignedIn | Refused | NotFound) else Outcome.FAILED
+
+
+def _record(gate: Gate, outcome: Outcome, extra: dict[str, Any]) -> None:
+    """On the customer's trail where there is one, else on the platform log."""
+    declaration = gate.declaration
+    refused = outcome is Outcome.REFUSED
+    tag = Tag.ACCESS_REFUSE if refused else declaration.tag
+    told = dict(gate._looked_at)
+    details = {**told.pop("details", {}), **extra, "route": f"{declaration.method} /{declaration.path}"}
+    if refused:
+        details |= {"needs": declaration.needs.value, "wanted": declaration.tag.value}
+        if gate.principal.why_not:
+            details["why"] = gate.principal.why_not
+    if gate._store is not None:
+        with gate._store.atomic():
+            record(gate._store, gate.actor, tag, outcome=outcome, details=details, **told)
+        return
+    told.pop("person_id", None)
+    record_control(gate.actor, tag, customer_id=gate.principal.customer_id, outcome=outcome, details=details, **told)
+
+
+def _dispatcher(views: dict[str, tuple[Declaration, View]]) -> Callable[..., HttpResponseBase]:
+    def answer(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        if method not in views:
+            return _not_allowed(views)
+        declaration, view = views[method]
+        return pass_gate(request, declaration, lambda gate: view(gate, **arguments))
+
+    edges = {declaration.edge for declaration, _ in views.values()}
+    guarded = csrf_protect(answer) if edges == {Edge.CONSOLE} else csrf_exempt(answer)
+    guarded.declarations = [declaration for declaration, _ in views.values()]  # type: ignore[attr-defined]
+    return guarded
+
+
+def _not_allowed(views: dict[str, Any]) -> HttpResponse:
+    allowed_methods = sorted({*views, "HEAD"} if "GET" in views else views)
+    return HttpResponse(status=405, headers={"Allow": ", ".join(allowed_methods)})

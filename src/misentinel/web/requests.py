@@ -1,0 +1,33 @@
+"""Every request gets an id of its own; the trail, the log and the answer's `X-Request-Id` carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from misentinel.kernel.ids import new_id
+
+
+class RequestIdentity:
+    """Middleware, outermost. A client's own request id is not taken over: it could be anybody's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.META["misentinel.request_id"] = str(new_id())
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id(request)
+        return response
+
+
+def request_id(request: HttpRequest) -> str:
+    found: str = request.META.get("misentinel.request_id", "")
+    return found
+
+
+def address(request: HttpRequest) -> str:
+    """The address of the peer. `X-Forwarded-*` is never believed: anybody can write it."""
+    found: str = request.META.get("REMOTE_ADDR", "")
+    return found
