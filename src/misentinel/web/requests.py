@@ -19,6 +19,8 @@ class RequestIdentity:
         request.META["misentinel.request_id"] = str(new_id())
         response = self.get_response(request)
         response["X-Request-Id"] = request_id(request)
+        if request.resolver_match is not None:
+            request.META["misentinel.route"] = request.resolver_match.route  # the log names it, never the path
         return response
 
 

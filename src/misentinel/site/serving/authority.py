@@ -60,11 +60,7 @@ def ensure_certificate(settings: Settings) -> Certificate:
     names = server_names(settings)
     authority_file, server_file = folder / "authority.pem", folder / "server.pem"
     authority = _load(authority_file, folder / "authority.key")
-    if (
-        authority is None
-        or _is_due(authority.certificate)
-        or not _may_speak_for(authority.certificate, names)
-    ):
+    if authority is None or _is_due(authority.certificate) or not _may_speak_for(authority.certificate, names):
         authority = _make_authority(names)
         write_file(folder / "authority.key", _key_pem(authority.key))
         write_file(authority_file, _pem(authority.certificate), mode=0o644)
@@ -88,9 +84,7 @@ def server_names(settings: Settings) -> tuple[str, ...]:
     except ValueError:
         host = None
     if not host:
-        raise Misconfigured(
-            f"Setting public_url must be like https://mail.example.com, not {settings.base_url!r}."
-        )
+        raise Misconfigured(f"Setting public_url must be like https://mail.example.com, not {settings.base_url!r}.")
     return tuple(dict.fromkeys((*_LOCAL_NAMES, host)))
 
 

@@ -94,9 +94,7 @@ class ReloadingContext:
         except (OSError, Misconfigured):
             # What is in force is as strong as promised; a renewal gone wrong must not end the service before
             # it expires.
-            _log.exception(
-                "The certificate %s was replaced by something that cannot be used", self._certificate.chain
-            )
+            _log.exception("The certificate %s was replaced by something that cannot be used", self._certificate.chain)
         return self._context
 
     def _stamp(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from misentinel.site.serving.children import die_with_parent
 from misentinel.site.serving.tls import ReloadingContext
 from misentinel.site.serving.worker import Worker
 
-APPLICATION = "misentinel.site.serving.application:application"
+APPLICATION = "misentinel.site.wsgi:application"
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 30
 STUCK_SECONDS = 60
@@ -48,6 +48,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Callable[..., Any]:
         module, _, name = self._application.partition(":")
         application: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        logs.configure(self._settings.home, "web", self._settings.log_level)  # Django has set up a log of its own
         return application
 
     def _options(self) -> dict[str, Any]:

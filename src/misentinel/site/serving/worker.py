@@ -61,7 +61,8 @@ class Answer(Response):  # type: ignore[misc]
     def default_headers(self) -> list[str]:
         lines: list[str] = super().default_headers()
         fixed = {"strict-transport-security", "server"}
-        self.headers = [(name, value) for name, value in self.headers if name.lower() not in fixed]
+        given: list[tuple[str, str]] = self.headers
+        self.headers = [(name, value) for name, value in given if name.lower() not in fixed]
         lines = [line for line in lines if not line.lower().startswith("server:")]
         lines.append(f"Strict-Transport-Security: {HSTS}\r\n")
         return lines
@@ -106,9 +107,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         started, answer, environ = datetime.now().astimezone(), None, {}
         try:
             _begin(conn, BODY_SECONDS)
-            answer, environ = create(
-                req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer
-            )
+            answer, environ = create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer)
             environ["wsgi.multithread"] = True
             environ[REQUEST_ID] = str(new_id())
             if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
@@ -169,9 +168,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if status == 500:
             self.log.exception("A request failed, request %s", request_id)
         else:
-            self.log.info(
-                "Refused a request with %s (%s), request %s", status, type(error).__name__, request_id
-            )
+            self.log.info("Refused a request with %s (%s), request %s", status, type(error).__name__, request_id)
         self.log.refused(status, request_id)
         try:
             client.start_clock(ANSWER_SECONDS)

@@ -60,9 +60,7 @@ def ask(port: int, request: bytes) -> bytes:
     ],
 )
 def test_every_request_is_redirected_and_the_host_it_names_is_not_looked_at(port, request_line, location):
-    answer = ask(
-        port, request_line + b"\r\nHost: evil.example.com\r\nX-Forwarded-Host: evil.example.com\r\n\r\n"
-    )
+    answer = ask(port, request_line + b"\r\nHost: evil.example.com\r\nX-Forwarded-Host: evil.example.com\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0] == "HTTP/1.1 308 Permanent Redirect"

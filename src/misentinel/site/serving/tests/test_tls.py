@@ -133,9 +133,7 @@ def test_a_handshake_that_does_not_end_is_given_up(tmp_path, monkeypatch):
 
 def test_a_certificate_that_became_unreadable_does_not_stop_what_is_served(tmp_path, monkeypatch):
     certificate = ensure_certificate(Settings(home=tmp_path))
-    monkeypatch.setattr(
-        "misentinel.site.serving.tls.server_context", lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    )
+    monkeypatch.setattr("misentinel.site.serving.tls.server_context", lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     reloading = ReloadingContext(certificate)
     context = reloading.current()
     certificate.chain.unlink()
@@ -155,9 +153,7 @@ def _bounded_pair(home: Path) -> tuple[BoundedSocket, ssl.SSLSocket]:
     ours, theirs = socket.socketpair()
     trusting = ssl.create_default_context(cafile=home / "tls" / "authority.pem")
     made: list[ssl.SSLSocket] = []
-    thread = threading.Thread(
-        target=lambda: made.append(trusting.wrap_socket(theirs, server_hostname="localhost"))
-    )
+    thread = threading.Thread(target=lambda: made.append(trusting.wrap_socket(theirs, server_hostname="localhost")))
     thread.start()
     server = context.wrap_socket(ours, server_side=True)
     thread.join(timeout=10)

@@ -118,9 +118,7 @@ def test_a_connection_answers_several_requests_and_pipelined_ones(served: Served
 
 def test_a_large_body_arrives_whole(served: Served):
     body = os.urandom(400_000)
-    request = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(
-        body
-    )
+    request = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     assert served.send(request + body).split(b"\r\n\r\n", 1)[1] == body
 
 
