@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -185,8 +186,12 @@ class EmbeddedCluster:
                 said.seek(0)
                 raise Unavailable(self._complaint(program, said.read()))
 
-    def _as_owner(self) -> dict[str, str]:
-        return {"user": _system_user().pw_name} if os.geteuid() == 0 else {}
+    def _as_owner(self) -> dict[str, Any]:
+        """The owner's user *and* groups: a process that kept root's group would be held to a folder's group bits."""
+        if os.geteuid() != 0:
+            return {}
+        user = _system_user()
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
     def _complaint(self, program: str, said: str) -> str:
         log = self.folder / "server.log"
