@@ -9,8 +9,8 @@ from uuid import UUID
 
 from misentinel.kernel.errors import Unavailable
 from misentinel.store.models import Placement
-from misentinel.store.provisioning import first_line, migrate_database, prepare_clusters, schema_digest
-from misentinel.store.queries import forget_store
+from misentinel.store.provisioning import first_line, migrate_database, prepare_clusters
+from misentinel.store.queries import current_schema, forget_store
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def migrate_fleet(progress: Callable[[int, int], None] | None = None) -> FleetRe
     stores that are at the current schema are not opened.
     """
     prepare_clusters()
-    target = schema_digest()
+    target = current_schema()
     alive = Placement.objects.filter(closed_at=None)
     behind = list(alive.exclude(schema=target, fault="").order_by("created_at"))
     report = FleetReport(current=alive.count() - len(behind))

@@ -5,7 +5,6 @@ A template's name carries the digest of the migrations it has seen, so an old on
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -15,16 +14,15 @@ import psycopg
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
-from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from misentinel.kernel.errors import Conflict, Unavailable
 from misentinel.store.clusters import DEFAULT, configured, get_cluster
 from misentinel.store.contracts import Cluster, Store
 from misentinel.store.models import Placement
-from misentinel.store.planes import STORE, STORE_PREFIX, app_planes, planes_of
+from misentinel.store.planes import STORE, STORE_PREFIX, planes_of
 from misentinel.store.postgres.pool import POOL
-from misentinel.store.queries import forget_store, get_store, owner_alias
+from misentinel.store.queries import current_schema, forget_store, get_store, owner_alias
 from misentinel.vault import actions as vault_actions
 from misentinel.vault import queries as vault
 
@@ -48,7 +46,7 @@ def provision(customer_id: UUID, cluster_name: str = "") -> Store:
         try:
             _create_database(connection, name, password, template)
             Placement.objects.create(
-                customer_id=customer_id, cluster=cluster.name, database=name, role=name, schema=schema_digest(),
+                customer_id=customer_id, cluster=cluster.name, database=name, role=name, schema=current_schema(),
                 sealed_password=vault.seal_secret("store-role", password.encode(), name),
             )  # fmt: skip
         except Exception:
@@ -83,13 +81,6 @@ def default_cluster() -> str:
     return DEFAULT if DEFAULT in names else names[0]
 
 
-def schema_digest() -> str:
-    """Names the set of migrations that a store of this program has seen."""
-    loader = MigrationLoader(None, ignore_no_migrations=True)
-    seen = sorted(f"{app}.{name}" for app, name in loader.disk_migrations if STORE in app_planes(app))
-    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
-
-
 def migrate_database(cluster: str, database: str) -> None:
     """Runs the stores' migrations on one database and renews what the group role may do there."""
     alias = owner_alias(cluster, database)
@@ -114,7 +105,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _ensure_template(connection: psycopg.Connection[Any], cluster: Cluster) -> str:
-    name = f"ms_template_{schema_digest()}"
+    name = f"ms_template_{current_schema()}"
     if _is_template(connection, name):
         return name
     connection.execute("SELECT pg_advisory_lock(%s)", [_TEMPLATE_LOCK])

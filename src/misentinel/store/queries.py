@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.db.migrations.loader import MigrationLoader
 from psycopg.conninfo import conninfo_to_dict
 
 from misentinel.kernel.errors import NotFound, Unavailable
 from misentinel.store.clusters import get_cluster
 from misentinel.store.contracts import PlacementView, Store
 from misentinel.store.models import Placement
-from misentinel.store.planes import OWNER_PREFIX, STORE_PREFIX
+from misentinel.store.planes import OWNER_PREFIX, STORE, STORE_PREFIX, app_planes
 from misentinel.store.postgres.entry import django_database
 from misentinel.vault import queries as vault
 
@@ -35,10 +38,20 @@ def get_store(customer_id: UUID) -> Store:
         raise NotFound("There is no such customer.")
     if placement.fault:
         raise Unavailable("This customer's store is being repaired; try again later.")
+    if placement.schema != current_schema():
+        raise Unavailable("This customer's store is being brought up to date; try again later.")
     store = Store(customer_id, STORE_PREFIX + placement.database)
     _register(store.alias, role_parameters(placement))
     _known[customer_id] = (time.monotonic() + _REMEMBERED_SECONDS, store)
     return store
+
+
+@cache
+def current_schema() -> str:
+    """Names the set of migrations that a store of this program has seen."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    seen = sorted(f"{app}.{name}" for app, name in loader.disk_migrations if STORE in app_planes(app))
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
 
 
 def forget_store(customer_id: UUID) -> None:

@@ -34,12 +34,12 @@ def list_platform_entries(wanted: EntryFilter | None = None, *, after: UUID | No
     return _page(Entry.objects.using(CONTROL_ALIAS).all(), wanted or EntryFilter(), after, limit)
 
 
-def get_entry(store: Store, entry_id: UUID) -> EntryView:
-    """Returns one entry with `before` and `after` opened. Raises `NotFound`."""
+def get_entry(store: Store, entry_id: UUID, *, opened: bool = True) -> EntryView:
+    """Returns one entry, with `before` and `after` opened unless told otherwise. Raises `NotFound`."""
     entry = Entry.objects.using(store.alias).filter(id=entry_id).first()
     if entry is None:
         raise NotFound("There is no such entry on the trail.")
-    return _view(entry, opened=_open(store, entry))
+    return _view(entry, _open(store, entry) if opened else None)
 
 
 def _page(entries: QuerySet[Entry], wanted: EntryFilter, after: UUID | None, limit: int) -> Page:

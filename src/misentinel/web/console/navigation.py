@@ -19,9 +19,7 @@ class Item:
     current: bool = False
 
 
-MESSAGES = frozenset(
-    {P.MANUAL_MESSAGES_EDIT, P.MANUAL_MESSAGES_SEND, P.AUTO_MESSAGES_EDIT, P.AUTO_MESSAGES_SEND}
-)
+MESSAGES = frozenset({P.MANUAL_MESSAGES_EDIT, P.MANUAL_MESSAGES_SEND, P.AUTO_MESSAGES_EDIT, P.AUTO_MESSAGES_SEND})
 PAGES = (
     Item("Overview", "/", "layout-dashboard"),
     Item("People", "/people", "users", frozenset({P.USER_DATA})),
@@ -37,9 +35,7 @@ PAGES = (
 def menu(path: str, permissions: Collection[P]) -> list[Item]:
     """Returns the entries for somebody with `permissions`, the one that `path` belongs to marked."""
     shown = [item for item in PAGES if not item.needs or item.needs & set(permissions)]
-    return [
-        Item(item.label, item.url, item.icon, item.needs, current=_belongs(path, item.url)) for item in shown
-    ]
+    return [Item(item.label, item.url, item.icon, item.needs, current=_belongs(path, item.url)) for item in shown]
 
 
 def _belongs(path: str, url: str) -> bool:

@@ -86,9 +86,7 @@ def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
     described = [f"{bound.auto_id}-hint"] * bool(hint or bound.help_text)
     described += [f"{bound.auto_id}-error"] * bool(bound.errors)
     css = "form-check-input" if checkbox else "form-select" if isinstance(widget, Select) else "form-control"
-    attributes = {
-        "class": f"{widget.attrs.get('class', '')} {css} {'is-invalid' if bound.errors else ''}".strip()
-    }
+    attributes = {"class": f"{widget.attrs.get('class', '')} {css} {'is-invalid' if bound.errors else ''}".strip()}
     if described:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:

@@ -58,9 +58,7 @@ def violations(html):
 
 def test_every_vendored_file_has_the_hash_that_vendor_txt_records():
     for package, version, _, kept, digest in vendored():
-        assert hashlib.sha256((VENDOR / kept).read_bytes()).hexdigest() == digest, (
-            f"{package} {version}: {kept}"
-        )
+        assert hashlib.sha256((VENDOR / kept).read_bytes()).hexdigest() == digest, f"{package} {version}: {kept}"
 
 
 def test_nothing_lies_in_the_vendor_folder_that_vendor_txt_does_not_name():

@@ -1,0 +1,1 @@
+"""The command line: parse, call one action or query, print. Every command leaves an entry on the trail."""

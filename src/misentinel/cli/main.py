@@ -1,0 +1,17 @@
+"""The groups of commands."""
+
+from __future__ import annotations
+
+import click
+
+from misentinel.cli import customers, stores, trail
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="misentinel")
+def cli() -> None:
+    """Customer messaging that can prove it keeps its privacy and security promises."""
+
+
+for group in (customers.group, stores.group, trail.group):
+    cli.add_command(group)

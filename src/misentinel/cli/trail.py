@@ -1,0 +1,108 @@
+"""`misentinel trail`: read the trail of one customer, or the operator's platform log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import click
+import orjson
+from rich.table import Table
+
+from misentinel.cli.command import Actor, console, recorded
+from misentinel.kernel.errors import Invalid
+from misentinel.kernel.ids import parse_id
+from misentinel.trail.contracts import EntryFilter, EntryView, Tag
+
+
+@click.group("trail")
+def group() -> None:
+    """Read who did or saw what."""
+
+
+@group.command("list")
+@click.option("--customer", default="", help="Short name or id; the operator's platform log if left out.")
+@click.option(
+    "--tag", type=click.Choice([t.value for t in Tag]), default=None, metavar="TAG", help="For example person:view."
+)
+@click.option("--actor", "actor_id", default="", help="Id of who acted.")
+@click.option("--person", default="", help="Id of the person concerned.")
+@click.option("--object", "object_id", default="", help="Id of the object concerned.")
+@click.option("--outcome", type=click.Choice(["done", "refused", "failed"]), default=None)
+@click.option("--request", "request_id", default="", help="Request id.")
+@click.option("--since", type=click.DateTime(), help="From this moment (UTC), inclusive.")
+@click.option("--until", type=click.DateTime(), help="Until this moment (UTC), exclusive.")
+@click.option("--after", default="", help="Continue after this entry, as the last line of a page says.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@recorded(Tag.TRAIL_LIST)
+def list_(
+    actor: Actor, customer: str, tag: str | None, actor_id: str, person: str, object_id: str, outcome: str | None,
+    request_id: str, since: datetime | None, until: datetime | None, after: str, limit: int, as_json: bool,
+) -> None:  # fmt: skip
+    """List entries, newest first."""
+    from misentinel.customers.queries import get_customer
+    from misentinel.store.queries import get_store
+    from misentinel.trail.queries import list_entries, list_platform_entries
+
+    wanted = EntryFilter(
+        tag=tag or "", actor_id=actor_id, object_id=object_id, person_id=_id(person), outcome=outcome or "",
+        request_id=request_id, since=_utc(since), until=_utc(until),
+    )  # fmt: skip
+    if customer:
+        page = list_entries(get_store(get_customer(customer).id), wanted, after=_id(after), limit=limit)
+    else:
+        page = list_platform_entries(wanted, after=_id(after), limit=limit)
+    if as_json:
+        for entry in page.entries:
+            click.echo(orjson.dumps(entry))
+        return
+    _print(page.entries)
+    if page.next:
+        console.print(f"More: add --after {page.next}")
+
+
+@group.command("show")
+@click.argument("entry")
+@click.option("--customer", required=True, help="Short name or id.")
+@recorded(Tag.TRAIL_VIEW)
+def show(actor: Actor, entry: str, customer: str) -> None:
+    """Show one entry of a customer's trail. What is sealed stays sealed: opening it is for the customer's teammates."""
+    from misentinel.customers.queries import get_customer
+    from misentinel.store.queries import get_store
+    from misentinel.trail.queries import get_entry
+
+    entry_id = _id(entry)
+    if entry_id is None:
+        raise Invalid("Name the entry by its id, as `misentinel trail list` shows it.")
+    found = get_entry(get_store(get_customer(customer).id), entry_id, opened=False)
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+
+
+def _print(entries: list[EntryView]) -> None:
+    if not entries:
+        console.print("There are no such entries.")
+        return
+    table = Table("at (UTC)", "what", "outcome", "who", "object", "person", "id")
+    for entry in entries:
+        who = f"{entry.actor_kind} {entry.actor_id}".strip()
+        table.add_row(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.tag, entry.outcome, who,
+            f"{entry.object_kind} {entry.object_id}".strip(), str(entry.person_id or ""), str(entry.id),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _id(text: str) -> UUID | None:
+    if not text:
+        return None
+    found = parse_id(text)
+    if found is None:
+        raise Invalid(f"{text!r} is not an id.")
+    return found
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    from datetime import UTC
+
+    return moment.replace(tzinfo=UTC) if moment else None

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from django.db import connections
+
+from misentinel.store.contracts import Store
+from misentinel.store.postgres.pool import POOL, Pool
+
+
+def _backend(store: Store) -> int:
+    with store.connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid: int = cursor.fetchone()[0]
+    return pid
+
+
+def test_a_connection_that_was_given_back_is_used_again_for_the_same_store_only(acme: Store, bolt: Store) -> None:
+    first = _backend(acme)
+    connections[acme.alias].close()
+    assert _backend(bolt) != first
+    assert _backend(acme) == first
+
+
+def test_an_open_transaction_is_never_handed_on(acme: Store) -> None:
+    first = _backend(acme)
+    raw = connections[acme.alias].connection
+    raw.autocommit = False
+    raw.execute("SELECT 1")
+    connections[acme.alias].close()
+    assert raw.closed
+    assert _backend(acme) != first
+
+
+def test_the_number_of_connections_is_bounded(acme: Store, bolt: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for store in (acme, bolt):
+        connections[store.alias].close()
+        POOL.forget(store.alias)
+    _, in_use = POOL.size()
+    monkeypatch.setattr(POOL, "limit", in_use + 1)
+    old = _backend(acme)
+    connections[acme.alias].close()
+    _backend(bolt)
+    connections[bolt.alias].close()
+    assert POOL.size()[0] <= 1
+    assert _backend(acme) != old  # the least recently used was closed
+
+
+def test_a_broken_connection_is_not_handed_out(acme: Store) -> None:
+    first = _backend(acme)
+    raw = connections[acme.alias].connection
+    connections[acme.alias].close()
+    raw.close()
+    assert _backend(acme) != first
+
+
+def test_an_empty_pool_has_nothing_to_lend() -> None:
+    assert Pool(limit=1).borrow("store:none") is None
