@@ -17,7 +17,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 def test_an_unknown_setting_stops_the_program_and_the_closest_is_named(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="Did you mean https_port") as refused:
-        settings.load({"MISENTINEL_HOME": str(tmp_path), "MISENTINEL_HTTP_SPORT": "1", "MISENTINEL_HTTPSPORT": "1"})
+        settings.load({"MISENTINEL_HOME": str(tmp_path), "MISENTINEL_HTTPSPORT": "1"})
     assert refused.value.exit_code == 78
 
 
