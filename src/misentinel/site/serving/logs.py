@@ -54,7 +54,7 @@ class ServerLog(Logger):  # type: ignore[misc]
         self.error_log.propagate = True
         self.access_log.propagate = False
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ARG002
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         self._write(
             status=int(str(resp.status).split(maxsplit=1)[0]) if resp.status else 0,
             request_id=_header(resp, "x-request-id") or environ.get(_REQUEST_ID, ""),
