@@ -27,9 +27,7 @@ SIGNED = (
     b"list-unsubscribe", b"list-unsubscribe-post",
 )  # fmt: skip
 _RUNS = re.compile(rb"[ \t]+")
-_LABEL = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
-)
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,7 @@ class Signer:
         except (ValueError, TypeError) as error:
             raise Misconfigured(f"The DKIM key {path} is not an unencrypted PEM private key.") from error
         if isinstance(key, RSAPrivateKey) and key.key_size < 1024:
-            raise Misconfigured(
-                f"The DKIM key {path} is shorter than the 1024 bits that verifiers accept (RFC 8301)."
-            )
+            raise Misconfigured(f"The DKIM key {path} is shorter than the 1024 bits that verifiers accept (RFC 8301).")
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
             raise Misconfigured(f"The DKIM key {path} is neither RSA nor Ed25519.")
         return Signer(key, selector)

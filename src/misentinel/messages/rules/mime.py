@@ -46,9 +46,7 @@ class Sender:
         match = _SENDER.fullmatch(text)
         address = normal_address(match["boxed"] or match["bare"]) if match else None
         if not match or not address or _CONTROL.search(text):
-            raise Invalid(
-                f"{text!r} is not a sender. Write an address, or a name and <address>.", field="sender"
-            )
+            raise Invalid(f"{text!r} is not a sender. Write an address, or a name and <address>.", field="sender")
         return Sender((match["name"] or "").strip(), address)
 
 
@@ -85,9 +83,7 @@ def compose(envelope: Envelope, content: Rendered) -> bytes:
     """
     if normal_address(envelope.recipient) != envelope.recipient:
         raise Invalid("The recipient's address cannot be written to.", field="email")
-    boundary = (
-        f"=_{envelope.delivery_id.replace('-', '')}"  # neither base64 nor quoted-printable can contain `=_`
-    )
+    boundary = f"=_{envelope.delivery_id.replace('-', '')}"  # neither base64 nor quoted-printable can contain `=_`
     head = (
         f"Date: {format_datetime(envelope.at)}\r\n"
         f"From: {_mailbox(envelope.sender)}\r\n"

@@ -40,9 +40,7 @@ def html_from_text(source: str) -> str:
     """
     held: list[str] = []
     escaped = html.escape(_hold(source.strip(), held), quote=False)
-    paragraphs = [
-        part.replace("\n", "<br>\n") for part in re.split(r"\n[ \t]*\n\s*", escaped.replace("\r\n", "\n"))
-    ]
+    paragraphs = [part.replace("\n", "<br>\n") for part in re.split(r"\n[ \t]*\n\s*", escaped.replace("\r\n", "\n"))]
     return _release("\n".join(f"<p>{part}</p>" for part in paragraphs), held)
 
 
@@ -57,9 +55,7 @@ def _hold(source: str, held: list[str]) -> str:
 
 
 def _release(text: str, held: list[str]) -> str:
-    literal = text.replace("{{", "{{ '{{' }}").replace(
-        "{%", "{{ '{%' }}"
-    )  # an author's &#123;&#123; is no Liquid
+    literal = text.replace("{{", "{{ '{{' }}").replace("{%", "{{ '{%' }}")  # an author's &#123;&#123; is no Liquid
     return _HELD.sub(lambda match: held[int(match.group(1))], literal)
 
 

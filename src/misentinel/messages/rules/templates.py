@@ -144,10 +144,7 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def bounded(value: Any, *args: Any, **kwargs: Any) -> Any:
         if any(isinstance(part, range) for part in (value, *args)):
             raise LiquidError(f"{name} does not take a range", token=None)
-        if (
-            name in _MULTIPLYING_FILTERS
-            and _length(value) * max(map(_length, args), default=0) > OUTPUT_LIMIT
-        ):
+        if name in _MULTIPLYING_FILTERS and _length(value) * max(map(_length, args), default=0) > OUTPUT_LIMIT:
             raise LiquidError(f"{name} would produce too much text", token=None)
         return function(value, *args, **kwargs)
 

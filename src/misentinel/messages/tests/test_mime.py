@@ -18,9 +18,13 @@ from hypothesis import strategies as st
 
 from misentinel.kernel.errors import Invalid, Misconfigured
 from misentinel.kernel.ids import new_id
+from misentinel.messages.channels.server import Server, Tls
+from misentinel.messages.channels.smtp import SmtpChannel
+from misentinel.messages.contracts import Prepared
 from misentinel.messages.rules.dkim import Signer
 from misentinel.messages.rules.mime import Envelope, Sender, compose, normal_address
 from misentinel.messages.rules.templates import Rendered
+from misentinel.messages.tests.sinks import Inbox, Memory, mail_server
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LINK = "https://acme.example.com/u/abcdef"
@@ -53,9 +57,7 @@ def test_any_content_survives_the_trip(subject, html, text):
     )  # fmt: skip
 
 
-@given(
-    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Cs"]), max_size=200)
-)
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Cs"]), max_size=200))
 def test_a_subject_is_read_as_it_was_written(subject):
     message = email.message_from_bytes(compose(envelope(), Rendered(subject, "h", "t")))
     shown = str(email.header.make_header(email.header.decode_header(message["Subject"])))
@@ -104,9 +106,7 @@ def test_an_address_is_made_fit_for_smtp():
     assert normal_address("a@bücher.example") == "a@xn--bcher-kva.example"
 
 
-@pytest.mark.parametrize(
-    "text", ["Acme", "Acme <x>", "a@b.test\r\nBcc: x@y.test", "A\nB <a@b.test>", "<>", ""]
-)
+@pytest.mark.parametrize("text", ["Acme", "Acme <x>", "a@b.test\r\nBcc: x@y.test", "A\nB <a@b.test>", "<>", ""])
 def test_a_sender_that_is_none_is_refused(text):
     with pytest.raises(Invalid):
         Sender.parse(text)
@@ -115,9 +115,7 @@ def test_a_sender_that_is_none_is_refused(text):
 def signer(tmp_path, key):
     path = tmp_path / "dkim.pem"
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return Signer.load(path, "sel")
 
@@ -160,9 +158,7 @@ def test_strangers_verify_an_ed25519_signature(tmp_path):
     ],
 )
 def test_a_changed_message_does_not_verify(tmp_path, change):
-    signed = signer(tmp_path, RSA).sign(
-        compose(envelope(), Rendered("s", "hello", "hello")), "example.com", AT
-    )
+    signed = signer(tmp_path, RSA).sign(compose(envelope(), Rendered("s", "hello", "hello")), "example.com", AT)
     lookup = {"dnsfunc": lambda name, timeout=5: record_of(RSA)}
     assert dkim.verify(signed, **lookup)
     tampered = signed.replace(*change)
@@ -176,3 +172,16 @@ def test_a_key_that_cannot_sign_is_told_at_once(tmp_path):
     for path, selector in ((tmp_path / "absent", "sel"), (broken, "sel"), (broken, "s; d=evil.test")):
         with pytest.raises(Misconfigured):
             Signer.load(path, selector)
+
+
+def test_a_signature_survives_a_real_mail_server():
+    inbox, made = Inbox(), envelope()
+    signed = Signer(RSA, "sel").sign(
+        compose(made, Rendered("Grüße", "<p>.\n.dot\n\n</p>", ".\n..\nend  ")), "example.com", AT
+    )
+    with mail_server(inbox) as port:
+        letter = Prepared(new_id(), "hello@example.com", made.recipient, signed)
+        SmtpChannel(Server("127.0.0.1", port, Tls.NONE)).send([letter], Memory(4))
+    ((_, _, received),) = inbox.messages
+    assert dkim.verify(received, dnsfunc=lambda name, timeout=5: record_of(RSA))
+    assert b"list-unsubscribe-post" in received.partition(b"bh=")[0]

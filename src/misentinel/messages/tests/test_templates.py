@@ -19,9 +19,7 @@ def render(html, **context):
 
 
 def test_a_fall_back_stands_in_for_what_is_unknown():
-    content = compile_content(
-        Content("Hi {{ name | default: 'there' }}", "<p>Dear {{ name | default: 'friend' }}</p>")
-    )
+    content = compile_content(Content("Hi {{ name | default: 'there' }}", "<p>Dear {{ name | default: 'friend' }}</p>"))
     assert content.render({"name": "Asha"}).subject == "Hi Asha"
     assert content.render({}).html == "<p>Dear friend</p>"
     assert content.render({}).subject == "Hi there"
@@ -71,9 +69,7 @@ def test_no_filter_lets_a_persons_html_through(name):
     for arguments in ("", ": name", ": 'a', name", ": 3", ": '%Y'"):
         for value in (encoded, [encoded, encoded], {"k": encoded}):
             try:
-                shown = render(
-                    f"{{{{ name | {name}{arguments} }}}}|{{{{ '{{{{%' | {name}: name }}}}", name=value
-                )
+                shown = render(f"{{{{ name | {name}{arguments} }}}}|{{{{ '{{{{%' | {name}: name }}}}", name=value)
             except Invalid:
                 continue
             assert "<script" not in shown, (name, arguments, value)

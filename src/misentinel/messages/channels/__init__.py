@@ -1,0 +1,1 @@
+"""The ways out: an SMTP server, or the local mailbox where there is none."""
