@@ -1,0 +1,146 @@
+"""The REST API: django-ninja reads parameters, the gate permits, a query answers. Described at /api/openapi.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI, Query, Schema
+from ninja.errors import ValidationError
+
+from misentinel.kernel import canonical
+from misentinel.kernel.errors import Invalid
+from misentinel.teammates.contracts import Permission
+from misentinel.trail import queries as trail
+from misentinel.trail.contracts import EntryFilter, EntryView, Tag
+from misentinel.web.answers import problem
+from misentinel.web.gate import Edge, Gate, Routes
+
+PREFIX = "api/"
+_ATTRIBUTE = "gate"
+_Operation = TypeVar("_Operation", bound=Callable[..., Any])
+
+api = NinjaAPI(title="MiSentinel", version="1", openapi_url=None, docs_url=None, urls_namespace="api")
+routes = Routes(Edge.API)
+
+
+def declares(needs: Permission, tag: Tag) -> Callable[[_Operation], _Operation]:
+    """Declares what an operation needs and which tag tells of it; `mount` refuses an operation without."""
+
+    def declare(operation: _Operation) -> _Operation:
+        operation.declared = (needs, tag)  # type: ignore[attr-defined]
+        return operation
+
+    return declare
+
+
+def gate_of(request: HttpRequest) -> Gate:
+    """The gate that this request passed."""
+    gate: Gate = getattr(request, _ATTRIBUTE)
+    return gate
+
+
+class EntryOut(Schema):
+    """One entry of the trail. What is sealed is shown by the single entry alone."""
+
+    id: UUID
+    at: datetime
+    tag: str
+    outcome: str
+    actor_kind: str
+    actor_id: str
+    credential: str
+    address: str
+    object_kind: str
+    object_id: str
+    person_id: UUID | None
+    request_id: str
+    details: dict[str, Any]
+
+
+class SealedEntryOut(EntryOut):
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    sealed_unreadable: bool
+
+
+class EntryPage(Schema):
+    """Newest first; `next`, where there is one, goes into `after` for the page that follows."""
+
+    entries: list[EntryOut]
+    next: UUID | None
+
+
+class EntryQuery(Schema):
+    tag: str = ""
+    outcome: str = ""
+    actor_id: str = ""
+    object_id: str = ""
+    person_id: UUID | None = None
+    request_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    after: UUID | None = None
+    limit: int = 50
+
+
+@api.get("trail", response=EntryPage, summary="List the trail")
+@declares(Permission.TRAIL, Tag.TRAIL_LIST)
+def list_trail(request: HttpRequest, query: Query[EntryQuery]) -> dict[str, Any]:
+    wanted = query.dict(exclude={"after", "limit"})
+    for name in ("since", "until"):
+        if wanted[name] is not None and wanted[name].tzinfo is None:
+            raise Invalid(f"{name} needs a time zone, for example 2026-03-01T00:00:00Z.")
+    page = trail.list_entries(gate_of(request).store, EntryFilter(**wanted), after=query.after, limit=query.limit)
+    gate_of(request).looks_at(object_kind="trail", count=len(page.entries))
+    return {"entries": [asdict(e) for e in page.entries], "next": page.next}
+
+
+@api.get("trail/{entry_id}", response=SealedEntryOut, summary="Show one entry, with what was sealed")
+@declares(Permission.TRAIL, Tag.TRAIL_VIEW)
+def get_trail_entry(request: HttpRequest, entry_id: UUID) -> EntryView:
+    gate_of(request).looks_at(object_kind="entry", object_id=entry_id)
+    return trail.get_entry(gate_of(request).store, entry_id)
+
+
+@routes.get(f"{PREFIX}openapi.json", needs=Permission.PUBLIC, tag=Tag.API_DESCRIBE, name="openapi")
+def openapi(gate: Gate) -> HttpResponse:
+    """The OpenAPI description of everything above."""
+    description = api.get_openapi_schema(path_prefix=f"/{PREFIX}")
+    return HttpResponse(canonical.dumps(description), content_type="application/json")
+
+
+@api.exception_handler(ValidationError)
+def _not_valid(request: HttpRequest, error: Any) -> JsonResponse:
+    told = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors)
+    return problem(request, Invalid(f"These parameters cannot be used: {told}."))
+
+
+def mount(into: Routes) -> None:
+    """Registers every operation of `api` with the gate, under what it declares."""
+    from ninja.utils import normalize_path, replace_path_param_notation
+
+    for router in api._get_bound_routers():
+        for path, path_view in router.path_operations.items():
+            url = normalize_path(PREFIX + replace_path_param_notation(path)).lstrip("/")
+            view = path_view.get_view()
+            for operation in path_view.operations:
+                needs, tag = operation.view_func.declared
+                name = api.get_operation_url_name(operation, router=router.template)
+                for method in operation.methods:
+                    into.add(method, url, needs=needs, tag=tag, name=f"api_{name}", view=_through(view))
+
+
+def _through(view: Callable[..., Any]) -> Callable[..., Any]:
+    def call(gate: Gate, **arguments: Any) -> Any:
+        setattr(gate.request, _ATTRIBUTE, gate)
+        return view(gate.request, **arguments)
+
+    return call
+
+
+mount(routes)
