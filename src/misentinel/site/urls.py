@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
+from misentinel.web.api import rest
 from misentinel.web.gate import check_routes
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [*rest.routes.urlpatterns()]
 
 handler404 = "misentinel.web.answers.not_found"
 handler500 = "misentinel.web.answers.server_error"

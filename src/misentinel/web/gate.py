@@ -104,14 +104,18 @@ class Routes:
     def post(self, url: str, *, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
         return self._register("POST", url, needs, tag, name)
 
+    def add(self, method: str, url: str, *, needs: Permission, tag: Tag, name: str, view: View) -> None:
+        """Registers `view`. Raises `Misconfigured` for a second view, or a second name, of the same URL."""
+        if self._names.setdefault(url, name) != name:
+            raise Misconfigured(f"{url!r} is registered under two names, {self._names[url]} and {name}.")
+        views = self._views.setdefault(url, {})
+        if method in views:
+            raise Misconfigured(f"{method} {url!r} is registered twice.")
+        views[method] = (Declaration(method, needs, tag, self.edge, url), view)
+
     def _register(self, method: str, url: str, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
         def register(view: View) -> View:
-            if self._names.setdefault(url, name) != name:
-                raise Misconfigured(f"{url!r} is registered under two names, {self._names[url]} and {name}.")
-            views = self._views.setdefault(url, {})
-            if method in views:
-                raise Misconfigured(f"{method} {url!r} is registered twice.")
-            views[method] = (Declaration(method, needs, tag, self.edge, url), view)
+            self.add(method, url, needs=needs, tag=tag, name=name, view=view)
             return view
 
         return register
