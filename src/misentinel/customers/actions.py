@@ -1,3 +1,5 @@
+"""Changes to customers: created with a store, edited, closed for good. Each leaves an entry on the platform log."""
+
 from __future__ import annotations
 
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""What other domains know of a customer."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""The customers' table, on the control plane."""
+
 from __future__ import annotations
 
 from django.db import models

@@ -1,3 +1,5 @@
+"""Finding customers by id or short name, and listing them."""
+
 from __future__ import annotations
 
 from uuid import UUID

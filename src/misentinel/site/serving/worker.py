@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from datetime import datetime
 from functools import partial
 from selectors import EVENT_READ
 from ssl import SSLError
@@ -104,7 +103,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: Any, conn: Any) -> bool:
         """Answer one request. Returns whether the connection may be used again."""
-        started, answer, environ = datetime.now().astimezone(), None, {}
+        started, answer, environ = now(), None, {}
         try:
             _begin(conn, BODY_SECONDS)
             answer, environ = create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer)
@@ -119,7 +118,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                     answer.write(part)
                 answer.close()
             finally:
-                self.log.access(answer, req, environ, datetime.now().astimezone() - started)
+                self.log.access(answer, req, environ, now() - started)
                 if hasattr(body, "close"):
                     body.close()
             if answer.should_close():
