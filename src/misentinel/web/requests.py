@@ -16,7 +16,7 @@ class RequestIdentity:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.META["misentinel.request_id"] = str(new_id())
+        request.META.setdefault("misentinel.request_id", str(new_id()))  # our web server may have made one
         response = self.get_response(request)
         response["X-Request-Id"] = request_id(request)
         if request.resolver_match is not None:

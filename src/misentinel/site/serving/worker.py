@@ -29,6 +29,7 @@ from gunicorn.http.wsgi import Response, create
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from misentinel.kernel import canonical
+from misentinel.kernel.clock import now
 from misentinel.kernel.errors import MiSentinelError
 from misentinel.kernel.ids import new_id
 from misentinel.site.serving.tls import BoundedSocket
