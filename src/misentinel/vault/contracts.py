@@ -112,7 +112,7 @@ class Tokens:
 class Tombstone:
     """What is left of a key: whose it was and since when it is gone.
 
-    `gone_everywhere_at` is when the last process that had it in memory has dropped it.
+    `gone_everywhere_at` is when the last process that may have had it in memory has surely dropped it.
     """
 
     customer_id: UUID

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import connections, transaction
 
-from misentinel.kernel.clock import now
+from misentinel.kernel.clock import in_future, now
 from misentinel.kernel.errors import NotFound
 from misentinel.vault import rules
 from misentinel.vault.contracts import CACHE_SECONDS, Tombstone
@@ -50,7 +49,7 @@ def shred_customer(customer_id: UUID) -> Tombstone:
     Other processes may hold keys until `gone_everywhere_at`. Raises `NotFound` if there never were any.
     """
     at = now()
-    with transaction.atomic(using="vault"):
+    with transaction.atomic(using="vault", durable=True):
         keys = CustomerKey.objects.using("vault").filter(customer_id=customer_id)
         # The lock waits for those who are minting under this key, and they find none once it is released.
         versions = list(keys.select_for_update().order_by("version"))
@@ -62,9 +61,8 @@ def shred_customer(customer_id: UUID) -> Tombstone:
         with connections["vault"].cursor() as cursor:
             for statement in _DESTROY:
                 cursor.execute(statement, [at, customer_id])
-        transaction.on_commit(lambda: held.drop_customer(customer_id), using="vault")
     held.drop_customer(customer_id)
-    return Tombstone(customer_id, None, at, at + timedelta(seconds=CACHE_SECONDS))
+    return Tombstone(customer_id, None, at, in_future(seconds=CACHE_SECONDS))
 
 
 _DESTROY = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connections, transaction
 
-from misentinel.kernel.clock import now
+from misentinel.kernel.clock import in_future, now
 from misentinel.kernel.errors import Erased, Unavailable
 from misentinel.vault import rules
 from misentinel.vault.contracts import CACHE_SECONDS, PersonKey, Tombstone
@@ -23,6 +23,7 @@ def mint_person_keys(customer_id: UUID, person_ids: Iterable[UUID]) -> dict[UUID
 
     Raises `Erased`, naming them in `details["person_ids"]`, if any was erased; the others have their keys all the same.
     Raises `Erased` or `NotFound` if the customer has no key. Concurrent minters agree on one key.
+    Not inside another transaction on the vault, which could roll the keys back under what they sealed.
     """
     wanted = dict.fromkeys(person_ids)
     found = held_person_keys(customer_id, wanted)
@@ -52,24 +53,24 @@ def shred_people(customer_id: UUID, person_ids: Iterable[UUID]) -> dict[UUID, To
 
     From the commit on nobody can read or mint these keys; a process that holds one in memory may use it until
     `gone_everywhere_at`, this one not at all. What it seals in that time is unreadable like everything else of theirs.
+    Not inside another transaction on the vault: a promise to forget may not be taken back.
     """
     ids = sorted(set(person_ids))
-    with transaction.atomic(using="vault"):
+    with transaction.atomic(using="vault", durable=True):
         hold_customer(customer_id)
         buried = _bury(customer_id, ids)
-        transaction.on_commit(lambda: held.drop_person_keys(customer_id, ids), using="vault")
     held.drop_person_keys(customer_id, ids)
-    return {
-        person_id: Tombstone(customer_id, person_id, at, at + timedelta(seconds=CACHE_SECONDS))
-        for person_id, at in buried
-    }
+    gone = in_future(seconds=CACHE_SECONDS)
+    return {person_id: Tombstone(customer_id, person_id, at, gone) for person_id, at in buried}
 
 
 def _insert(customer_id: UUID, person_ids: list[UUID]) -> dict[UUID, PersonKey]:
-    """Inserts what is not there, and returns only what it inserted."""
+    """Inserts what is not there, and returns only what it inserted, once it is durable: what a key that was rolled
+    back had sealed could never be opened.
+    """
     fresh = {person_id: rules.new_key() for person_id in person_ids}
     ticket = held.people.ticket()
-    with transaction.atomic(using="vault"):
+    with transaction.atomic(using="vault", durable=True):
         version, cipher = _wrapping_key(customer_id)
         wrapped = [
             cipher.seal(person_associated(customer_id, person_id, version), key) for person_id, key in fresh.items()
