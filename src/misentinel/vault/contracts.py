@@ -7,7 +7,7 @@ that asked for them: they cannot be pickled, and their repr names only ids.
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -50,7 +50,7 @@ class PersonKey:
 
     def _associated(self, place: Place) -> bytes:
         row = str(place.row).encode("utf-8", "surrogatepass")
-        return self._subject + _framed_column(place.table, place.column) + rules.frame(row)
+        return self._subject + _framed_column(place.table, place.column) + len(row).to_bytes(4, "big") + row
 
     def __repr__(self) -> str:
         return f"PersonKey(customer_id={self.customer_id}, person_id={self.person_id}, key hidden)"
@@ -79,11 +79,11 @@ class Tokens:
         return self._token(_framed_field("value", field), rules.normalised(text))
 
     def email(self, text: str) -> str:
-        return self._token(_framed_field("email", ""), rules.normalised(text))
+        return self._token(_EMAIL, rules.normalised(text))
 
     def domain(self, text: str) -> str:
         """Returns the token of an address's domain, or of a domain given bare."""
-        return self._token(_framed_field("domain", ""), rules.domain_of(text))
+        return self._token(_DOMAIN, rules.domain_of(text))
 
     def prefixes(self, field: str, text: str) -> list[str]:
         """Returns the tokens to index, so that words can be found by how they begin: 2 to 12 characters of the
@@ -98,8 +98,9 @@ class Tokens:
         return [self._token(framed, word[: rules.PREFIX_LONGEST]) for word in rules.words(text)]
 
     def _token(self, framed_field: bytes, text: str) -> str:
-        message = framed_field + rules.frame(text.encode("utf-8", "surrogatepass"))
-        return urlsafe_b64encode(hmac.digest(self._key, message, "sha256")[:16])[:22].decode("ascii")
+        value = text.encode("utf-8", "surrogatepass")
+        digest = hmac.digest(self._key, framed_field + len(value).to_bytes(4, "big") + value, "sha256")
+        return b2a_base64(digest[:16])[:22].translate(_URL_SAFE).decode("ascii")
 
     def __repr__(self) -> str:
         return f"Tokens(customer_id={self.customer_id}, key hidden)"
@@ -119,6 +120,10 @@ class Tombstone:
     person_id: UUID | None
     destroyed_at: datetime
     gone_everywhere_at: datetime
+
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_EMAIL, _DOMAIN = rules.framed("email", ""), rules.framed("domain", "")
 
 
 @lru_cache(maxsize=1024)
