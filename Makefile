@@ -19,6 +19,7 @@ $(VENV)/developer: $(VENV)/installed requirements/dev.txt requirements/tools.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@./scripts/venv .venv-tools requirements/tools.txt
 	@./scripts/browser
+	@./scripts/postgresql15
 	@touch $@
 
 setup: $(VENV)/installed ## Install the program into .venv from the lock file, and nothing else

@@ -5,6 +5,7 @@ The clusters are started once a run and ended by `tests/reaper.py`, a child that
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from psycopg import sql
 
 ROOT = Path(__file__).parent
+BINARIES = "TEST_POSTGRES_BINARIES"  # another PostgreSQL to run the tests on, reached by DSN as an operator's own
 HOME = "MISENTINEL_HOME"
 # A test run need not survive a power cut.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
@@ -47,8 +49,13 @@ def _start_clusters(config: pytest.Config, home: Path) -> None:
         [sys.executable, str(ROOT / "tests" / "reaper.py"), str(home)],
         stdin=subprocess.PIPE, start_new_session=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )  # fmt: skip
+    other = os.environ.get(BINARIES)
     for name, databases in (("data", ("control",)), ("vault", ("vault",))):
-        EmbeddedCluster(home, name, databases, options=FAST).start()
+        cluster = EmbeddedCluster(home, name, databases, binaries=Path(other) if other else None, options=FAST)
+        cluster.start()
+        if other and name == "data":
+            described = {"main": {"dsn": cluster.dsn(), "provider": "debian", "location": "GB"}}
+            os.environ["MISENTINEL_CLUSTERS"] = json.dumps(described)
 
 
 def _prepare_process(worker: str) -> None:

@@ -190,3 +190,12 @@ def test_a_transaction_is_the_stores_own(acme: Store, bolt: Store) -> None:
     assert not OutboxRow.objects.using(acme.alias).exists()
     assert OutboxRow.objects.using(bolt.alias).count() == 1
     assert transaction.get_connection(acme.alias).in_atomic_block is False
+
+
+def test_the_tests_run_on_the_postgresql_they_were_asked_for() -> None:
+    import os
+
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        version = int(cursor.fetchone()[0]) // 10000
+    assert version == (15 if "/15/" in os.environ.get("TEST_POSTGRES_BINARIES", "") else 18)
