@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
@@ -25,12 +24,18 @@ APPEND_SLASH = False
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
     "django.contrib.staticfiles",
     "procrastinate.contrib.django",
     "misentinel.vault",
     "misentinel.store",
     "misentinel.trail",
     "misentinel.customers",
+    "allauth.account",
+    "allauth.mfa",
+    "misentinel.teammates",
+    "misentinel.web.console",
     "misentinel.web",
 ]
 
@@ -39,6 +44,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "misentinel.web.headers.SecurityHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 
@@ -63,7 +71,7 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(MISENTINEL.home) / "static"
+STATIC_ROOT = None  # served from the packages, through the finders; nothing is collected
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 
@@ -76,6 +84,20 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = False  # plain HTTP never reaches the program: the redirecting listener answers it
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+AUTH_USER_MODEL = "teammates.Teammate"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]  # argon2id, and no other
+MFA_ADAPTER = "misentinel.teammates.second_factor.SealedSeeds"
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an administrator hands out the enrolment link; nobody signs up
+SESSION_ENGINE = "misentinel.teammates.session_store"
+SESSION_COOKIE_NAME = "__Host-session"
+SESSION_COOKIE_AGE = 7 * 24 * 3600  # how long the browser keeps it; the limits that bind are in teammates
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrf"
+CSRF_FAILURE_VIEW = "misentinel.web.gate.refuse_forgery"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LOGGING: dict[str, Any] = {
     "version": 1,

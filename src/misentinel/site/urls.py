@@ -5,9 +5,16 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver
 
 from misentinel.web.api import rest
+from misentinel.web.console import account, account_enrolment, teammates, teammates_keys
 from misentinel.web.gate import check_routes
 
-urlpatterns: list[URLPattern | URLResolver] = [*rest.routes.urlpatterns()]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *rest.routes.urlpatterns(),
+    *account.routes.urlpatterns(),
+    *account_enrolment.routes.urlpatterns(),
+    *teammates.routes.urlpatterns(),
+    *teammates_keys.routes.urlpatterns(),
+]
 
 handler404 = "misentinel.web.answers.not_found"
 handler500 = "misentinel.web.answers.server_error"

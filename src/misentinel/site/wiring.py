@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.conf import settings
+
 from misentinel.site import jobs
 from misentinel.store import outbox
 from misentinel.store.contracts import Topic
 from misentinel.store.outbox import Handler
+from misentinel.vault.queries import service_key
 
 HANDLERS: dict[Topic, Sequence[Handler]] = {
     Topic.EVENTS_RECEIVED: [],
@@ -18,4 +21,5 @@ HANDLERS: dict[Topic, Sequence[Handler]] = {
 
 def connect() -> None:
     """Connects ports and adapters; called once by each process before it does anything."""
+    settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
     outbox.use_wake_up(jobs.wake_up)

@@ -30,7 +30,7 @@ class Permission(StrEnum):
     PUBLIC = "public"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override]  # a heading, not str.title
         return _TEXTS[self][0]
 
     @property
@@ -159,6 +159,25 @@ class CredentialView:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentView:
+    """An enrolment link that is still open, as its holder sees it."""
+
+    id: UUID
+    teammate_id: UUID
+    customer_id: UUID
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The end of an enrolment: the recovery codes in clear, readable only in this answer."""
+
+    teammate_id: UUID
+    recovery_codes: list[str]
 
 
 @dataclass(frozen=True, slots=True)

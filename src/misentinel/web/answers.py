@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from misentinel.web.gate import Gate
 
 NO_KEY = "Send a key in the Authorization header; it may have been revoked, or have expired."
-SIGN_IN_PATH = "/sign-in/"
+SIGN_IN_PATH = "/sign-in"
 _TITLES = {
     400: "Not readable", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 405: "Method not allowed",
     409: "Conflict", 410: "Gone", 413: "Too large", 422: "Not valid", 429: "Too many requests",

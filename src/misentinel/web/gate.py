@@ -161,6 +161,18 @@ def pass_gate(
     return response
 
 
+def refuse_forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answers a form that did not come from our own page (CSRF). Recorded like any refusal; `reason` is Django's."""
+    principal = identity.identify(request, Edge.CONSOLE)
+    actor = Actor(principal.kind, principal.id, principal.credential, address(request), request_id(request))
+    route = f"{request.method} /{request.resolver_match.route}" if request.resolver_match else ""
+    record_control(
+        actor, Tag.ACCESS_REFUSE, customer_id=principal.customer_id, outcome=Outcome.REFUSED,
+        details={"error": "forgery", "route": route},
+    )  # fmt: skip
+    return answers.page(request, 403, "This form is too old or did not come from here. Go back, reload, and try again.")
+
+
 def _admit(gate: Gate) -> None:
     principal, needs = gate.principal, gate.declaration.needs
     if needs is Permission.PUBLIC and gate.declaration.edge is not Edge.API:

@@ -1,12 +1,40 @@
-"""Which principal a request shows: a session in the console, a key everywhere else."""
+"""Which principal a request shows: a session in the console, a key in the API, nobody on public pages.
+
+Where a request comes from plays no part: neither its address nor any forwarding header makes it anybody.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 from django.http import HttpRequest
 
+from misentinel.kernel.ids import parse_id
 from misentinel.teammates.contracts import ANONYMOUS, Principal
+from misentinel.teammates.queries import principal_of_secret, principal_of_session
+
+SESSION_KEY = "session"
 
 
 def identify(request: HttpRequest, edge: str) -> Principal:
     """Returns who asks, looked up anew for this request; `ANONYMOUS` for nobody we know."""
+    if edge == "console":
+        return principal_of_session(parse_id(str(request.session.get(SESSION_KEY, ""))))
+    if edge == "api":
+        secret = secret_of(request.headers.get("Authorization", ""))
+        return principal_of_secret(secret) if secret else ANONYMOUS
     return ANONYMOUS
+
+
+def secret_of(header: str) -> str:
+    """Returns the key in an Authorization header: Bearer (RFC 6750), or the name in Basic (RFC 7617), as SDKs send."""
+    scheme, _, value = header.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value.strip(), validate=True).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""

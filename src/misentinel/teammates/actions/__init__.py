@@ -1,0 +1,37 @@
+"""Changing who may do what, and proving who one is. Each change and its trail entry commit together."""
+
+from misentinel.teammates.actions.credentials import create_credential, revoke_credential
+from misentinel.teammates.actions.enrolling import choose_password, complete_enrolment, totp_seed
+from misentinel.teammates.actions.inviting import (
+    invite_teammate,
+    reinstate_teammate,
+    renew_enrolment,
+    set_permissions,
+    suspend_teammate,
+)
+from misentinel.teammates.actions.sessions import (
+    revoke_other_sessions,
+    revoke_session,
+    revoke_sessions,
+    sign_out,
+)
+from misentinel.teammates.actions.signing_in import check_code, check_password
+
+__all__ = [
+    "check_code",
+    "check_password",
+    "choose_password",
+    "complete_enrolment",
+    "create_credential",
+    "invite_teammate",
+    "reinstate_teammate",
+    "renew_enrolment",
+    "revoke_credential",
+    "revoke_other_sessions",
+    "revoke_session",
+    "revoke_sessions",
+    "set_permissions",
+    "sign_out",
+    "suspend_teammate",
+    "totp_seed",
+]

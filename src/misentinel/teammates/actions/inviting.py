@@ -1,0 +1,202 @@
+"""Inviting, permitting, suspending. Whoever acts can hand out only what they hold; the operator, who set the
+customer up at the command line, may hand out anything, on the trail."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from misentinel.kernel.actor import Actor, ActorKind
+from misentinel.kernel.clock import now
+from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
+from misentinel.teammates import rules
+from misentinel.teammates.actions.sessions import end_all
+from misentinel.teammates.contracts import OneTimeLink, Permission, TeammateView
+from misentinel.teammates.models import Credential, Enrolment, Teammate
+from misentinel.teammates.queries.lists import view_teammate
+from misentinel.teammates.queries.principals import digest_of, known_permissions
+from misentinel.trail.actions import record_control
+from misentinel.trail.contracts import Tag
+
+LINK_LASTS = timedelta(days=3)
+_UNLIMITED = frozenset({ActorKind.OPERATOR, ActorKind.SYSTEM})
+
+
+def invite_teammate(
+    actor: Actor, customer_id: UUID, *, email: str, name: str, permissions: Iterable[Permission]
+) -> OneTimeLink:
+    """Adds a teammate who can do nothing yet, and returns the one-time link with which they enrol.
+
+    Raises `Invalid` for a bad address or name, `Refused` for a permission that the actor does not hold,
+    `Conflict` where the address is a teammate's already.
+    """
+    wanted = frozenset(permissions)
+    with transaction.atomic():
+        rules.require_grantable(held_by(actor, customer_id), frozenset(), wanted)
+        teammate = Teammate(
+            customer_id=customer_id,
+            email=_clean_email(email),
+            name=_clean_name(name),
+            permissions=sorted(wanted),
+        )
+        teammate.set_unusable_password()
+        try:
+            with transaction.atomic():
+                teammate.save(force_insert=True)
+        except IntegrityError:
+            raise Conflict("This e-mail address belongs to a teammate already.") from None
+        link = _new_link(teammate)
+        record_control(
+            actor, Tag.TEAMMATE_INVITE, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
+            details={"permissions": sorted(wanted)}, after={"email": teammate.email, "name": teammate.name},
+        )  # fmt: skip
+    return link
+
+
+def renew_enrolment(actor: Actor, customer_id: UUID, teammate_id: UUID) -> OneTimeLink:
+    """Returns a fresh one-time link; earlier ones end. Until it is used up, the teammate's factors stay as they are.
+
+    Raises `Refused` if the teammate may do something that the actor may not: the link is a way into the account.
+    """
+    with transaction.atomic():
+        teammate = _locked(customer_id, teammate_id)
+        if teammate.suspended_at is not None:
+            raise Conflict("This teammate is suspended. Reinstate them first.")
+        rules.require_reach(held_by(actor, customer_id), known_permissions(teammate.permissions))
+        link = _new_link(teammate)
+        record_control(
+            actor, Tag.TEAMMATE_INVITE, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
+            details={"renewed": True},
+        )  # fmt: skip
+    return link
+
+
+def set_permissions(
+    actor: Actor, customer_id: UUID, teammate_id: UUID, permissions: Iterable[Permission]
+) -> TeammateView:
+    """Sets what a teammate may do, from their next request on.
+
+    Raises `Refused` for granting what the actor does not hold, `Conflict` if nobody could manage teammates any more.
+    """
+    after = frozenset(permissions)
+    with transaction.atomic():
+        teammate = _locked(customer_id, teammate_id)
+        before = known_permissions(teammate.permissions)
+        rules.require_grantable(held_by(actor, customer_id), before, after)
+        if Permission.TEAMMATES in before and Permission.TEAMMATES not in after:
+            _require_another_administrator(teammate)
+        teammate.permissions = sorted(after)
+        teammate.save(update_fields=["permissions"])
+        record_control(
+            actor, Tag.TEAMMATE_PERMIT, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
+            details={"granted": sorted(after - before), "withdrawn": sorted(before - after)},
+        )  # fmt: skip
+    return view_teammate(teammate)
+
+
+def suspend_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None:
+    """Shuts a teammate out from their next request on: sessions and links end. Raises `Conflict` for the last one
+    who can manage teammates."""
+    with transaction.atomic():
+        teammate = _locked(customer_id, teammate_id)
+        if teammate.suspended_at is not None:
+            raise Conflict("This teammate is suspended already.")
+        if Permission.TEAMMATES in known_permissions(teammate.permissions):
+            _require_another_administrator(teammate)
+        teammate.suspended_at = now()
+        teammate.save(update_fields=["suspended_at"])
+        end_links(teammate)
+        end_all(actor, teammate)
+        record_control(
+            actor,
+            Tag.TEAMMATE_SUSPEND,
+            customer_id=customer_id,
+            object_kind="teammate",
+            object_id=teammate.id,
+        )
+
+
+def reinstate_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None:
+    """Lets a suspended teammate sign in again, with what they were permitted before, which the actor must hold."""
+    with transaction.atomic():
+        teammate = _locked(customer_id, teammate_id)
+        if teammate.suspended_at is None:
+            raise Conflict("This teammate is not suspended.")
+        rules.require_grantable(held_by(actor, customer_id), frozenset(), known_permissions(teammate.permissions))
+        teammate.suspended_at = None
+        teammate.save(update_fields=["suspended_at"])
+        record_control(
+            actor,
+            Tag.TEAMMATE_REINSTATE,
+            customer_id=customer_id,
+            object_kind="teammate",
+            object_id=teammate.id,
+        )
+
+
+def held_by(actor: Actor, customer_id: UUID) -> frozenset[Permission] | None:
+    """Returns what the actor can hand out at this customer, read and locked now; None for the operator: anything."""
+    if actor.kind in _UNLIMITED:
+        return None
+    if actor.kind is ActorKind.TEAMMATE:
+        teammate = Teammate.objects.select_for_update().filter(id=actor.id, customer_id=customer_id).first()
+        if teammate is not None and teammate.may_sign_in:
+            return known_permissions(teammate.permissions)
+    if actor.kind is ActorKind.API_TOKEN:
+        token = Credential.objects.filter(id=actor.id, customer_id=customer_id, revoked_at=None).first()
+        if token is not None:
+            return known_permissions(token.permissions)
+    raise Refused("You cannot hand out permissions here.")
+
+
+def end_links(teammate: Teammate) -> None:
+    Enrolment.objects.filter(teammate=teammate, ended_at=None).update(
+        ended_at=now(), pending_password="", pending_secret=""
+    )
+
+
+def _new_link(teammate: Teammate) -> OneTimeLink:
+    end_links(teammate)
+    token = secrets.token_urlsafe(32)
+    row = Enrolment.objects.create(
+        teammate=teammate, token_digest=digest_of(token), created_at=now(), expires_at=now() + LINK_LASTS
+    )
+    return OneTimeLink(teammate.id, f"/enrol/{token}", row.expires_at)
+
+
+def _locked(customer_id: UUID, teammate_id: UUID) -> Teammate:
+    """Locks all of the customer's teammates, so that two administrators cannot remove each other at once."""
+    rows = list(Teammate.objects.select_for_update().filter(customer_id=customer_id).order_by("id"))
+    for row in rows:
+        if row.id == teammate_id:
+            return row
+    raise NotFound("There is no such teammate.")
+
+
+def _require_another_administrator(teammate: Teammate) -> None:
+    others = Teammate.objects.filter(
+        customer_id=teammate.customer_id, suspended_at=None, enrolled_at__isnull=False
+    ).exclude(id=teammate.id)
+    rules.require_administrator(known_permissions(row.permissions) for row in others)
+
+
+def _clean_email(email: str) -> str:
+    email = email.strip().casefold()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise Invalid("This is not an e-mail address.") from None
+    return email
+
+
+def _clean_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > 120 or not name.isprintable():
+        raise Invalid("A name has 1 to 120 printable characters.")
+    return name

@@ -1,0 +1,24 @@
+"""Reading: who stands behind a request, and the lists that the console and the command line show."""
+
+from misentinel.teammates.queries.lists import (
+    find_enrolment,
+    find_teammate_by_email,
+    get_teammate,
+    list_credentials,
+    list_sessions,
+    list_teammates,
+    recovery_codes_left,
+)
+from misentinel.teammates.queries.principals import principal_of_secret, principal_of_session
+
+__all__ = [
+    "find_enrolment",
+    "find_teammate_by_email",
+    "get_teammate",
+    "list_credentials",
+    "list_sessions",
+    "list_teammates",
+    "principal_of_secret",
+    "principal_of_session",
+    "recovery_codes_left",
+]

@@ -1,0 +1,105 @@
+"""Lists and single rows as contracts. Whatever belongs to another customer answers as if it did not exist."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Max, QuerySet
+
+from misentinel.kernel.clock import now
+from misentinel.kernel.errors import NotFound
+from misentinel.teammates.contracts import (
+    CredentialKind,
+    CredentialView,
+    EnrolmentView,
+    Session,
+    TeammateView,
+)
+from misentinel.teammates.models import Credential, Enrolment, SessionRecord, Teammate
+from misentinel.teammates.queries.principals import IDLE_LIMIT, digest_of, known_permissions
+from misentinel.teammates.second_factor import count_recovery_codes
+
+
+def list_teammates(customer_id: UUID) -> list[TeammateView]:
+    return [view_teammate(row) for row in _teammates().filter(customer_id=customer_id).order_by("email")]
+
+
+def get_teammate(customer_id: UUID, teammate_id: UUID) -> TeammateView:
+    """Raises `NotFound`, also for another customer's teammate."""
+    row = _teammates().filter(customer_id=customer_id, id=teammate_id).first()
+    if row is None:
+        raise NotFound("There is no such teammate.")
+    return view_teammate(row)
+
+
+def find_teammate_by_email(customer_id: UUID, email: str) -> TeammateView | None:
+    row = _teammates().filter(customer_id=customer_id, email=email.strip().casefold()).first()
+    return view_teammate(row) if row else None
+
+
+def list_sessions(teammate_id: UUID) -> list[Session]:
+    """Sessions that still open something, the most recently used first."""
+    rows = SessionRecord.objects.filter(
+        teammate_id=teammate_id, ended_at=None, expires_at__gt=now(), last_seen_at__gt=now() - IDLE_LIMIT
+    )
+    return [view_session(row) for row in rows.order_by("-last_seen_at", "-id")]
+
+
+def recovery_codes_left(teammate_id: UUID) -> int:
+    return count_recovery_codes(teammate_id)
+
+
+def list_credentials(customer_id: UUID) -> list[CredentialView]:
+    """Keys, usable ones first, the newest first among them."""
+    rows = Credential.objects.filter(customer_id=customer_id).order_by("-id")
+    return sorted((view_credential(row) for row in rows), key=lambda view: view.revoked_at is not None)
+
+
+def find_enrolment(token: str) -> EnrolmentView | None:
+    """Returns the open enrolment that this link's token opens, or None: unknown, used, renewed or expired."""
+    row = open_enrolments().filter(token_digest=digest_of(token)).first()
+    if row is None:
+        return None
+    return EnrolmentView(row.id, row.teammate_id, row.teammate.customer_id, row.teammate.email, row.teammate.name)
+
+
+def open_enrolments() -> QuerySet[Enrolment]:
+    return Enrolment.objects.select_related("teammate").filter(
+        ended_at=None, expires_at__gt=now(), teammate__suspended_at=None
+    )
+
+
+def view_teammate(row: Teammate) -> TeammateView:
+    return TeammateView(
+        id=row.id,
+        customer_id=row.customer_id,
+        email=row.email,
+        name=row.name,
+        permissions=known_permissions(row.permissions),
+        enrolled_at=row.enrolled_at,
+        suspended_at=row.suspended_at,
+        last_seen_at=getattr(row, "last_seen_at", None),
+    )
+
+
+def view_session(row: SessionRecord) -> Session:
+    return Session(row.id, row.teammate_id, row.device, row.address, row.started_at, row.last_seen_at, row.expires_at)
+
+
+def view_credential(row: Credential) -> CredentialView:
+    return CredentialView(
+        id=row.id,
+        customer_id=row.customer_id,
+        kind=CredentialKind(row.kind),
+        name=row.name,
+        hint=row.hint,
+        permissions=known_permissions(row.permissions),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _teammates() -> QuerySet[Teammate]:
+    return Teammate.objects.annotate(last_seen_at=Max("session_records__last_seen_at"))

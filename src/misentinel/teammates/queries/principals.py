@@ -1,0 +1,102 @@
+"""Who stands behind a session or a key, read afresh for every request, so that any change holds from the next one on.
+
+Nothing here is cached. One query answers for a session, one for a key; a second one notes its use once a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Exists, OuterRef
+
+from misentinel.kernel.actor import ActorKind
+from misentinel.kernel.clock import now
+from misentinel.teammates.contracts import ANONYMOUS, Permission, Principal
+from misentinel.teammates.models import Credential, SessionRecord
+
+IDLE_LIMIT = timedelta(hours=12)
+ABSOLUTE_LIMIT = timedelta(days=7)
+_NOTE_USE_EVERY = timedelta(minutes=1)
+
+
+def principal_of_session(session_id: UUID | None) -> Principal:
+    """Returns the teammate whose session this is; `ANONYMOUS` for none, unusable with its reason where it ended."""
+    if session_id is None:
+        return ANONYMOUS
+    factor = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
+    record = (
+        SessionRecord.objects.select_related("teammate")
+        .annotate(has_factor=Exists(factor))
+        .filter(id=session_id)
+        .first()
+    )
+    if record is None:
+        return ANONYMOUS
+    why_not = _why_session_is_over(record)
+    if not why_not:
+        _note_use(record)
+    teammate = record.teammate
+    return Principal(
+        kind=ActorKind.TEAMMATE,
+        id=str(teammate.id),
+        customer_id=teammate.customer_id,
+        permissions=known_permissions(teammate.permissions),
+        usable=not why_not,
+        why_not=why_not,
+        credential=str(record.id),
+    )
+
+
+def principal_of_secret(secret: str) -> Principal:
+    """Returns the key's principal; `ANONYMOUS` for an unknown one, unusable with its reason for one that ended."""
+    found = Credential.objects.filter(digest=digest_of(secret)).first()
+    if found is None:
+        return ANONYMOUS
+    why_not = ""
+    if found.revoked_at is not None:
+        why_not = "revoked"
+    elif found.expires_at is not None and found.expires_at <= now():
+        why_not = "expired"
+    elif found.last_used_at is None or found.last_used_at < now() - _NOTE_USE_EVERY:
+        Credential.objects.filter(pk=found.pk).update(last_used_at=now())
+    return Principal(
+        kind=ActorKind(found.kind),
+        id=str(found.id),
+        customer_id=found.customer_id,
+        permissions=known_permissions(found.permissions),
+        usable=not why_not,
+        why_not=why_not,
+        credential=str(found.id),
+    )
+
+
+def digest_of(secret: str) -> bytes:
+    """SHA-256: the secrets are 256 random bits, so there is nothing to guess that a slow hash would protect."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def known_permissions(names: list[str]) -> frozenset[Permission]:
+    """What is stored and no longer means anything grants nothing."""
+    return frozenset(Permission(name) for name in names if name in set(Permission))
+
+
+def _why_session_is_over(record: SessionRecord) -> str:
+    teammate = record.teammate
+    at = now()
+    reasons = {
+        "session_revoked": record.ended_at is not None,
+        "session_expired": record.expires_at <= at,
+        "session_idle": record.last_seen_at <= at - IDLE_LIMIT,
+        "suspended": teammate.suspended_at is not None,
+        "not_enrolled": teammate.enrolled_at is None,
+        "no_second_factor": not record.has_factor,  # type: ignore[attr-defined]  # annotated above
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _note_use(record: SessionRecord) -> None:
+    if record.last_seen_at < now() - _NOTE_USE_EVERY:
+        SessionRecord.objects.filter(pk=record.pk).update(last_seen_at=now())

@@ -1,0 +1,147 @@
+"""Signing in and out, and one's own sessions.
+
+Thin: what proves a person lives in `misentinel.teammates`. Between password and code the server-side session
+remembers who is half-way in, for five minutes; nothing but the code page is open to them. The session's key
+changes with each step.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from misentinel.kernel.clock import now
+from misentinel.kernel.errors import NotSignedIn, TooMany
+from misentinel.teammates import actions, queries
+from misentinel.teammates.contracts import Permission, Session
+from misentinel.trail.contracts import Tag
+from misentinel.web.console.account_device import device_of
+from misentinel.web.console.account_pages import show, try_again
+from misentinel.web.gate import Edge, Gate, Routes
+from misentinel.web.identity import SESSION_KEY
+
+routes = Routes(Edge.CONSOLE)
+_HALF_WAY = "half_way_in"
+_HALF_WAY_LASTS = timedelta(minutes=5)
+
+
+class PasswordForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput({"autocomplete": "username", "autofocus": True})
+    )
+    password = forms.CharField(
+        max_length=1024, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+    )
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        max_length=40, help_text="Six digits from your authenticator app, or one of your recovery codes.",
+        widget=forms.TextInput({"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+    )  # fmt: skip
+
+
+@routes.get("sign-in", needs=Permission.PUBLIC, tag=Tag.SIGN_IN_VIEW, name="sign-in")
+def sign_in(gate: Gate) -> HttpResponse:
+    if gate.may(Permission.SIGNED_IN):
+        return HttpResponseRedirect("/")
+    return show(gate, "account/sign_in.html", {"form": PasswordForm(), "next": _next(gate.request)})
+
+
+@routes.post("sign-in", needs=Permission.PUBLIC, tag=Tag.SIGN_IN_PASSWORD, name="sign-in")
+def give_password(gate: Gate) -> HttpResponse:
+    form = PasswordForm(gate.request.POST)
+    context = {"form": form, "next": _next(gate.request)}
+    if not form.is_valid():
+        return show(gate, "account/sign_in.html", context, status=422)
+    try:
+        teammate_id = actions.check_password(gate.actor, form.cleaned_data["email"], form.cleaned_data["password"])
+    except (NotSignedIn, TooMany) as error:
+        return try_again(gate, "account/sign_in.html", context, error)
+    session = gate.request.session
+    session.flush()
+    session[_HALF_WAY] = {
+        "teammate": str(teammate_id), "until": (now() + _HALF_WAY_LASTS).isoformat(), "next": context["next"]
+    }  # fmt: skip
+    return HttpResponseRedirect("/sign-in/code")
+
+
+@routes.get("sign-in/code", needs=Permission.PUBLIC, tag=Tag.FACTOR_VIEW, name="sign-in-code")
+def ask_code(gate: Gate) -> HttpResponse:
+    if _half_way(gate.request) is None:
+        return HttpResponseRedirect("/sign-in")
+    return show(gate, "account/code.html", {"form": CodeForm()})
+
+
+@routes.post("sign-in/code", needs=Permission.PUBLIC, tag=Tag.SIGN_IN_SUCCEED, name="sign-in-code")
+def give_code(gate: Gate) -> HttpResponse:
+    half_way = _half_way(gate.request)
+    if half_way is None:
+        return HttpResponseRedirect("/sign-in")
+    form = CodeForm(gate.request.POST)
+    if not form.is_valid():
+        return show(gate, "account/code.html", {"form": form}, status=422)
+    teammate_id, onward = half_way
+    try:
+        session = actions.check_code(gate.actor, teammate_id, form.cleaned_data["code"], device=device_of(gate.request))
+    except (NotSignedIn, TooMany) as error:
+        return try_again(gate, "account/code.html", {"form": form}, error)
+    let_in(gate.request, session)
+    return HttpResponseRedirect(onward)
+
+
+@routes.post("sign-out", needs=Permission.SIGNED_IN, tag=Tag.SIGN_OUT, name="sign-out")
+def sign_out(gate: Gate) -> HttpResponse:
+    actions.sign_out(gate.actor, gate.customer_id, UUID(gate.principal.credential))
+    gate.request.session.flush()
+    return HttpResponseRedirect("/sign-in")
+
+
+@routes.get("account/sessions", needs=Permission.SIGNED_IN, tag=Tag.SESSION_LIST, name="sessions")
+def sessions(gate: Gate) -> HttpResponse:
+    own = UUID(gate.principal.id)
+    context = {
+        "sessions": queries.list_sessions(own),
+        "current": UUID(gate.principal.credential),
+        "codes_left": queries.recovery_codes_left(own),
+    }
+    return show(gate, "account/sessions.html", context)
+
+
+@routes.post(
+    "account/sessions/<uuid:session_id>/end", needs=Permission.SIGNED_IN, tag=Tag.SESSION_REVOKE, name="session-end"
+)
+def end_session(gate: Gate, session_id: UUID) -> HttpResponse:
+    actions.revoke_session(gate.actor, UUID(gate.principal.id), session_id)
+    return HttpResponseRedirect("/account/sessions")
+
+
+@routes.post("account/sessions/end-others", needs=Permission.SIGNED_IN, tag=Tag.SESSION_REVOKE, name="sessions-end")
+def end_other_sessions(gate: Gate) -> HttpResponse:
+    actions.revoke_other_sessions(gate.actor, UUID(gate.principal.id), UUID(gate.principal.credential))
+    return HttpResponseRedirect("/account/sessions")
+
+
+def let_in(request: HttpRequest, session: Session) -> None:
+    """Gives the browser a new session key and CSRF token, bound to `session` (ASVS 5.0, 7.2.4)."""
+    request.session.flush()
+    request.session[SESSION_KEY] = str(session.id)
+    rotate_token(request)
+
+
+def _half_way(request: HttpRequest) -> tuple[UUID, str] | None:
+    waiting = request.session.get(_HALF_WAY)
+    if not waiting or datetime.fromisoformat(waiting["until"]) <= now():
+        return None
+    return UUID(waiting["teammate"]), waiting["next"]
+
+
+def _next(request: HttpRequest) -> str:
+    """Where to go after signing in: a path of ours and nowhere else."""
+    wanted = str(request.POST.get("next") or request.GET.get("next") or "/")
+    return wanted if wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, None) else "/"

@@ -1,0 +1,61 @@
+"""The cast of the tests: Asha owns Acme, Ben is her limited teammate, Mallory owns Bolt.
+
+Their rows are those of a whole enrolment, without the seconds that hashing a password for each would take.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.test import Client
+
+from misentinel.kernel.actor import anonymous, system
+from misentinel.kernel.clock import now
+from misentinel.teammates import actions, second_factor
+from misentinel.teammates.actions.sessions import open_session
+from misentinel.teammates.contracts import GRANTABLE, Permission
+from misentinel.teammates.models import Teammate
+from misentinel.web.identity import SESSION_KEY
+
+ADDRESS = "192.0.2.7"
+
+
+def hire(customer_id: UUID, name: str, permissions: Iterable[Permission] = GRANTABLE) -> Teammate:
+    """An enrolled teammate with an authenticator and no usable password."""
+    email = f"{name.lower().replace(' ', '.')}.{uuid.uuid4().hex[:8]}@example.com"
+    link = actions.invite_teammate(system("test"), customer_id, email=email, name=name, permissions=permissions)
+    teammate = Teammate.objects.get(id=link.teammate_id)
+    teammate.enrolled_at = now()
+    teammate.save()
+    second_factor.replace_authenticator(teammate, second_factor.new_seed())
+    return teammate
+
+
+def start_session(teammate: Teammate) -> UUID:
+    """A session as a whole sign-in opens one."""
+    with transaction.atomic():
+        return open_session(anonymous(ADDRESS), teammate, device="Firefox on Linux", way="authenticator").id
+
+
+def browser(session_id: UUID | None = None, **options: object) -> Client:
+    """A browser at HTTPS that shows the session, or none."""
+    client = Client(headers={"host": "localhost"}, REMOTE_ADDR=ADDRESS, **{"wsgi.url_scheme": "https"}, **options)
+    if session_id is not None:
+        session = client.session
+        session[SESSION_KEY] = str(session_id)
+        session.save()
+    return client
+
+
+def signed_in(teammate: Teammate, **options: object) -> Client:
+    return browser(start_session(teammate), **options)
+
+
+def code_for(seed: str, steps: int = 0) -> str:
+    """What the authenticator app shows now, or `steps` half-minutes from now."""
+    from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+
+    return format_hotp_value(hotp_value(seed, int(now().timestamp()) // second_factor.PERIOD_SECONDS + steps))
