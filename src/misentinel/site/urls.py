@@ -6,10 +6,12 @@ from django.urls import URLPattern, URLResolver
 
 from misentinel.web.api import rest
 from misentinel.web.console import account, account_enrolment, teammates, teammates_keys
+from misentinel.web.console import urls as console
 from misentinel.web.gate import check_routes
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *rest.routes.urlpatterns(),
+    *console.urlpatterns,
     *account.routes.urlpatterns(),
     *account_enrolment.routes.urlpatterns(),
     *teammates.routes.urlpatterns(),

@@ -14,7 +14,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )  # fmt: skip
 PERMISSIONS_POLICY = ", ".join(
-    f"{feature}=()" for feature in ("camera", "geolocation", "microphone", "payment", "usb", "interest-cohort")
+    f"{feature}=()" for feature in ("camera", "geolocation", "microphone", "payment", "usb")
 )
 
 

@@ -40,3 +40,7 @@ def menu(path: str, permissions: Collection[P]) -> list[Item]:
 
 def _belongs(path: str, url: str) -> bool:
     return path == url or (url != "/" and path.startswith(url + "/"))
+
+
+ACCOUNT_MENU = (Item("Your sessions", "/account/sessions", "device-desktop"),)
+SIGN_OUT_URL = "/sign-out"

@@ -14,9 +14,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from misentinel.kernel import clock
+from misentinel.web.console import rendering
 
 register = template.Library()
 ICONS = Path(__file__).parents[1] / "static/console/vendor/icons"
+
+
+@register.simple_tag(takes_context=True)
+def console_layout(context: template.Context) -> rendering.Layout:
+    """Returns what `console/base.html` needs beside the page; the view passed its gate as `gate`."""
+    return rendering.layout(context["gate"])
 
 
 @register.simple_tag(takes_context=True)
@@ -86,7 +93,9 @@ def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
     described = [f"{bound.auto_id}-hint"] * bool(hint or bound.help_text)
     described += [f"{bound.auto_id}-error"] * bool(bound.errors)
     css = "form-check-input" if checkbox else "form-select" if isinstance(widget, Select) else "form-control"
-    attributes = {"class": f"{widget.attrs.get('class', '')} {css} {'is-invalid' if bound.errors else ''}".strip()}
+    attributes: dict[str, str | bool] = {
+        "class": f"{widget.attrs.get('class', '')} {css} {'is-invalid' if bound.errors else ''}".strip()
+    }
     if described:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:

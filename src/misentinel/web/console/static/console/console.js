@@ -97,10 +97,37 @@
     }
   });
 
+  /* The preview is a form sent into a sandboxed frame. Each round gets a frame of its own, so that the browser's
+     history keeps no trail of them, and the old one stays until the new one has something to show. */
+  const preview = (button) => {
+    const old = document.querySelector("iframe[name='preview']");
+    const fresh = old.cloneNode(false);
+    old.removeAttribute("name");
+    fresh.hidden = true;
+    old.after(fresh);
+    /* The empty frame is loaded already when this is added; what loads next is the answer. */
+    fresh.addEventListener("load", () => {
+      fresh.hidden = false;
+      old.remove();
+    }, { once: true });
+    button.form.requestSubmit(button);
+  };
+
+  const previewButton = document.querySelector("[data-preview]");
+  if (previewButton) {
+    let waiting = 0;
+    const soon = (delay) => {
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(() => preview(previewButton), delay);
+    };
+    previewButton.form.addEventListener("input", () => soon(500));
+    soon(0);
+  }
+
   /* A double click must not submit twice. */
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
-    if (!button || event.defaultPrevented || event.target.hasAttribute("hx-post")) return;
+    if (!button || event.defaultPrevented || button.hasAttribute("formtarget")) return;
     if (event.target.dataset.submitted) {
       event.preventDefault();
       return;

@@ -1,0 +1,161 @@
+"""The trail: a page of entries by filter, and one entry with what was changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+
+from misentinel.kernel.actor import ActorKind
+from misentinel.kernel.ids import parse_id
+from misentinel.teammates.contracts import Permission
+from misentinel.trail.contracts import EntryFilter, EntryView, Outcome, Tag
+from misentinel.trail.queries import get_entry, list_entries
+from misentinel.web.console.naming import KINDS, Names
+from misentinel.web.console.rendering import render
+from misentinel.web.console.routes import routes
+from misentinel.web.gate import Gate
+
+_PAGE = 50
+
+
+class FilterForm(forms.Form):
+    """What of the trail is wanted. Times are UTC, as on the trail itself."""
+
+    tag = forms.ChoiceField(
+        label="What", required=False, choices=[("", "Anything"), *((t.value, t.value) for t in sorted(Tag))]
+    )
+    who = forms.ChoiceField(label="Who", required=False)
+    outcome = forms.ChoiceField(
+        label="Outcome",
+        required=False,
+        choices=[("", "Any"), *((o.value, o.value.capitalize()) for o in Outcome)],
+    )
+    person = forms.UUIDField(label="Person", required=False)
+    object = forms.CharField(label="Object id", required=False, max_length=64)
+    request_id = forms.CharField(label="Request id", required=False, max_length=64)
+    since = forms.DateTimeField(label="From (UTC)", required=False)
+    until = forms.DateTimeField(label="Until (UTC)", required=False)
+
+    def __init__(self, names: Names, data: Any) -> None:
+        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
+        people = sorted(names.teammates.items(), key=lambda item: item[1])
+        kinds = [(kind.value, told) for kind, told in KINDS.items() if kind is not ActorKind.TEAMMATE]
+        self.fields["who"].choices = [  # type: ignore[attr-defined]
+            ("", "Anybody"),
+            *((f"teammate:{teammate_id}", name) for teammate_id, name in people),
+            *kinds,
+        ]
+        for name in ("since", "until"):
+            self.fields[name].widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        self.fields["person"].widget.attrs["placeholder"] = "Person id"
+
+    def wanted(self) -> EntryFilter:
+        given = self.cleaned_data
+        kind, _, actor_id = given["who"].partition(":")
+        return EntryFilter(
+            tag=given["tag"],
+            outcome=given["outcome"],
+            actor_kind=kind,
+            actor_id=actor_id,
+            object_id=given["object"],
+            person_id=given["person"],
+            request_id=given["request_id"],
+            since=given["since"],
+            until=given["until"],
+        )
+
+
+@routes.get("trail", needs=Permission.TRAIL, tag=Tag.TRAIL_LIST, name="trail")
+def trail(gate: Gate) -> HttpResponse:
+    names = Names(gate.customer_id)
+    form = FilterForm(names, gate.request.GET)
+    if not form.is_valid():
+        return render(gate, "console/trail/list.html", {"form": form, "filtered": True, "more_open": True}, status=422)
+    after = parse_id(gate.request.GET.get("after", ""))
+    page = list_entries(gate.store, form.wanted(), after=after, limit=_PAGE)
+    asked = {name: str(value) for name, value in gate.request.GET.items() if value and name != "after"}
+    gate.looks_at(object_kind="trail", filters=sorted(asked), count=len(page.entries))
+    context = {
+        "form": form,
+        "filtered": bool(asked),
+        "more_open": bool(asked.keys() - {"tag", "who", "outcome"}),
+        "entries": [row(entry, names) for entry in page.entries],
+        "page": {
+            "first_url": _url(asked) if after else "",
+            "next_url": _url({**asked, "after": str(page.next)}) if page.next else "",
+        },
+    }
+    return render(gate, "console/trail/list.html", context)
+
+
+@routes.get("trail/<uuid:entry_id>", needs=Permission.TRAIL, tag=Tag.TRAIL_VIEW, name="trail-entry")
+def trail_entry(gate: Gate, entry_id: UUID) -> HttpResponse:
+    entry = get_entry(gate.store, entry_id)
+    gate.looks_at(object_kind="entry", object_id=entry.id, person_id=entry.person_id)
+    seen = row(entry, Names(gate.customer_id))
+    seen["details"] = [(name, _told(value)) for name, value in sorted(entry.details.items())]
+    context = {"entry": seen, "changes": _changes(entry), "no_change": _no_change(entry)}
+    return render(gate, "console/trail/entry.html", context)
+
+
+def row(entry: EntryView, names: Names) -> dict[str, Any]:
+    """Returns an entry as the tables show it: the actor by name, the person by a link."""
+    kind = entry.object_kind.replace("_", " ")
+    person = entry.person_id is not None
+    short = f"{kind} …{entry.object_id[-6:]}" if kind and len(entry.object_id) > 12 else f"{kind} {entry.object_id}"
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "tag": entry.tag,
+        "outcome": entry.outcome,
+        "who": names.who(entry.actor_kind, entry.actor_id),
+        "actor_id": entry.actor_id,
+        "credential": entry.credential,
+        "address": entry.address,
+        "object": f"person …{str(entry.person_id)[-6:]}" if person else short.strip(),
+        "object_kind": entry.object_kind,
+        "object_id": entry.object_id,
+        "person_id": entry.person_id,
+        "person_url": f"/people/{entry.person_id}" if person else "",
+        "request_id": entry.request_id,
+        "count": entry.details.get("count"),
+    }
+
+
+def _changes(entry: EntryView) -> list[dict[str, Any]]:
+    before, after = entry.before or {}, entry.after or {}
+    return [
+        {
+            "field": name,
+            "before": _told(before.get(name)),
+            "after": _told(after.get(name)),
+            "changed": before.get(name) != after.get(name),
+        }
+        for name in sorted({*before, *after})
+    ]
+
+
+def _no_change(entry: EntryView) -> str:
+    if entry.sealed_unreadable:
+        return "The values were sealed under a key that has been destroyed. Nobody can read them any more."
+    return "Nothing was changed: this entry tells of an access, or its values were not recorded."
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(_told(item) for item in value) or "–"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value)
+
+
+def _url(query: dict[str, str]) -> str:
+    return reverse("trail") + (f"?{urlencode(query)}" if query else "")

@@ -1,0 +1,9 @@
+"""Every page of the console; importing a page registers its routes."""
+
+from __future__ import annotations
+
+from misentinel.web.console.pages import overview, settings, trail
+from misentinel.web.console.routes import routes
+
+PAGES = (overview, settings, trail)
+urlpatterns = routes.urlpatterns()
