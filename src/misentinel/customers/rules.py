@@ -6,6 +6,7 @@ import re
 import unicodedata
 import zoneinfo
 from email.headerregistry import Address
+from functools import cache
 
 from misentinel.kernel.errors import Invalid
 
@@ -35,9 +36,14 @@ def clean_slug(slug: str) -> str:
 
 
 def clean_time_zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones():
+    if name not in _time_zones():
         raise Invalid(f"There is no time zone {name!r}; use an IANA name such as Europe/London.")
     return name
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
 
 
 def clean_sender(address: str) -> str:

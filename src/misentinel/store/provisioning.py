@@ -144,9 +144,10 @@ def _create_database(connection: psycopg.Connection[Any], name: str, password: s
             identifier, sql.Identifier(template)
         )
     )
-    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
-    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {0} TO {0}").format(identifier))
-    connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(identifier))
+    with connection.transaction(), connection.pipeline():
+        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {0} TO {0}").format(identifier))
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(identifier))
 
 
 def _drop_database(connection: psycopg.Connection[Any], name: str) -> None:

@@ -129,7 +129,7 @@ def mount(into: Routes) -> None:
             url = normalize_path(PREFIX + replace_path_param_notation(path)).lstrip("/")
             view = path_view.get_view()
             for operation in path_view.operations:
-                needs, tag = operation.view_func.declared
+                needs, tag = operation.view_func.declared  # type: ignore[attr-defined]
                 name = api.get_operation_url_name(operation, router=router.template)
                 for method in operation.methods:
                     into.add(method, url, needs=needs, tag=tag, name=f"api_{name}", view=_through(view))
