@@ -60,13 +60,21 @@ def edit_customer(actor: Actor, customer_id: UUID, *, name: str, time_zone: str,
 
 
 def close_customer(actor: Actor, customer_id: UUID) -> None:
-    """Ends a customer for good: its database is dropped and its keys are shredded. Only the platform log remains."""
+    """Ends a customer for good: its database is dropped and its keys are shredded. Only the platform log remains.
+
+    Calling it again finishes what was cut off. Raises `Conflict` when there is nothing left to end.
+    """
     customer = get_customer(customer_id)
-    if customer.closed_at is not None:
-        raise Conflict(f"{customer.name} is closed already.")
+    if customer.closed_at is None:
+        _mark_closed(actor, customer)
+    try:
+        provisioning.destroy(customer_id)
+    except NotFound:
+        raise Conflict(f"{customer.name} is closed already.") from None
+
+
+def _mark_closed(actor: Actor, customer: Customer) -> None:
     with transaction.atomic():
-        CustomerRow.objects.filter(id=customer_id).update(closed_at=now())
-        record_control(
-            actor, Tag.CUSTOMER_CLOSE, object_kind="customer", object_id=customer_id, details={"slug": customer.slug}
-        )  # fmt: skip
-    provisioning.destroy(customer_id)
+        CustomerRow.objects.filter(id=customer.id).update(closed_at=now())
+        details = {"slug": customer.slug}
+        record_control(actor, Tag.CUSTOMER_CLOSE, object_kind="customer", object_id=customer.id, details=details)

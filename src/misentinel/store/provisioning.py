@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
-from misentinel.kernel.errors import Conflict, Unavailable
+from misentinel.kernel.errors import Conflict, NotFound, Unavailable
 from misentinel.store.clusters import DEFAULT, configured, get_cluster
 from misentinel.store.contracts import Cluster, Store
 from misentinel.store.models import Placement
@@ -56,8 +56,13 @@ def provision(customer_id: UUID, cluster_name: str = "") -> Store:
 
 
 def destroy(customer_id: UUID) -> None:
-    """Drops the database and role and shreds the customer's keys. What backups hold of it can no longer be read."""
-    placement = Placement.objects.get(customer_id=customer_id)
+    """Drops the database and role and shreds the customer's keys. What backups hold of it can no longer be read.
+
+    Raises `NotFound` where there is no store (any more). Safe to repeat after it was cut off.
+    """
+    placement = Placement.objects.filter(customer_id=customer_id).first()
+    if placement is None:
+        raise NotFound("This customer has no store.")
     alias = STORE_PREFIX + placement.database
     forget_store(customer_id)
     if alias in connections.settings:

@@ -153,6 +153,22 @@ def test_a_closed_customer_is_gone_with_database_and_role() -> None:
         close_customer(ASHA, customer.id)
 
 
+def test_a_closing_that_was_cut_off_is_finished_by_closing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    customer = create_customer(ASHA, "Cut", slug=f"cut-{uuid.uuid4().hex[:8]}")
+    database = Placement.objects.get(customer_id=customer.id).database
+
+    def die(_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(provisioning, "destroy", die)
+    with pytest.raises(SystemExit):
+        close_customer(ASHA, customer.id)
+    monkeypatch.undo()
+    assert database in _names("SELECT datname FROM pg_database")
+    close_customer(ASHA, customer.id)
+    assert database not in _names("SELECT datname FROM pg_database")
+
+
 def test_an_unknown_customer_has_no_store() -> None:
     with pytest.raises(NotFound):
         get_store(new_id())

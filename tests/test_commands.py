@@ -1,0 +1,121 @@
+"""Every command of the command line: it leaves an entry, and tells an error in one sentence.
+
+A new command needs a line in `ARGUMENTS`; without, the walk fails.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from misentinel.cli import command
+from misentinel.cli.main import cli
+from misentinel.customers.queries import get_customer
+from misentinel.kernel.errors import MiSentinelError
+from misentinel.store.contracts import Store
+from misentinel.trail.contracts import EntryFilter
+from misentinel.trail.queries import list_platform_entries
+
+ARGUMENTS: dict[str, list[str]] = {
+    "customer create": ["Walked Ltd", "--slug", "{new}"],
+    "customer list": ["--closed"],
+    "customer show": ["{acme}"],
+    "customer close": ["{acme}", "--yes"],
+    "stores migrate": [],
+    "trail list": ["--customer", "{acme}", "--limit", "5"],
+    "trail show": ["{entry}", "--customer", "{acme}"],
+}
+ELSEWHERE = {"run"}  # starts the whole service; the tests of serving watch it
+
+
+def _walk(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, found in sorted(group.commands.items()):
+        if isinstance(found, click.Group):
+            yield from _walk(found, f"{path}{name} ")
+        elif path + name not in ELSEWHERE:
+            yield path + name, found
+
+
+@pytest.fixture(autouse=True)
+def _prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_prepare", lambda: None)
+    monkeypatch.setenv("SUDO_USER", f"op-{uuid.uuid4().hex[:8]}")
+
+
+def _run(*arguments: str) -> tuple[str, BaseException | None]:
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=True)
+    return done.output, done.exception
+
+
+def test_every_command_has_its_arguments_here() -> None:
+    assert {name for name, _ in _walk(cli)} == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store) -> None:
+    import os
+
+    slug = get_customer(acme.customer_id).slug
+    entry = str(list_platform_entries(EntryFilter(object_id=str(acme.customer_id))).entries[0].id)
+    new = f"walked-{uuid.uuid4().hex[:8]}"
+    arguments = [a.format(acme=slug, new=new, entry=entry) for a in ARGUMENTS[name]]
+    told, error = _run(*name.split(), *arguments)
+    assert error is None, told
+    entries = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=os.environ["SUDO_USER"])).entries
+    assert [e.tag for e in entries] == [_tag(name)]
+    if name == "customer create":
+        _run("customer", "close", new, "--yes")
+
+
+def _tag(name: str) -> str:
+    found = dict(_walk(cli))[name]
+    tag: str = found.callback.tag.value
+    return tag
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["customer", "show", "nobody"],
+        ["customer", "close", "nobody", "--yes"],
+        ["customer", "create", "Bad", "--slug", "Not A Slug"],
+        ["customer", "create", "Bad", "--time-zone", "Mars/Olympus"],
+        ["customer", "create", "Bad", "--cluster", "atlantis"],
+        ["trail", "list", "--customer", "nobody"],
+        ["trail", "list", "--person", "not-an-id"],
+        ["trail", "show", "not-an-id", "--customer", "nobody"],
+    ],
+)
+def test_a_wrong_use_is_one_sentence_and_an_entry(arguments: list[str]) -> None:
+    import os
+
+    _, error = _run(*arguments)
+    assert isinstance(error, MiSentinelError)
+    assert error.exit_code != 0
+    assert "\n" not in error.message
+    (entry,) = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=os.environ["SUDO_USER"])).entries
+    assert entry.outcome == "failed"
+
+
+def test_closing_asks_first_and_no_answer_is_a_no(acme: Store) -> None:
+    slug = get_customer(acme.customer_id).slug
+    told, _ = _run("customer", "close", slug)
+    assert "cannot be undone" in told
+    assert get_customer(slug).closed_at is None
+
+
+def test_what_the_operator_is_shown_of_an_entry_stays_sealed(acme: Store) -> None:
+    from misentinel.kernel.actor import system
+    from misentinel.trail.actions import record
+    from misentinel.trail.contracts import Tag
+
+    with acme.atomic():
+        entry = record(acme, system("test"), Tag.PERSON_EDIT, before={"name": "Zebedee"}, after={"name": "Zachary"})
+    told, error = _run("trail", "show", str(entry), "--customer", get_customer(acme.customer_id).slug)
+    assert error is None
+    assert "Zebedee" not in told
+    assert "Zachary" not in told
