@@ -13,9 +13,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
+
+# Machines are slow and busy at times: how long an example takes is no finding. `HYPOTHESIS_PROFILE=long` looks harder.
+hypothesis.settings.register_profile("suite", deadline=None, database=None, max_examples=60)
+hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=5000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 ROOT = Path(__file__).parent
 BINARIES = "TEST_POSTGRES_BINARIES"  # another PostgreSQL to run the tests on, reached by DSN as an operator's own
