@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "misentinel.teammates",
+    "misentinel.people",
+    "misentinel.events",
     "misentinel.web.console",
     "misentinel.web",
 ]

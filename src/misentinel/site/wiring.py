@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from misentinel.people import actions as people
 from misentinel.site import jobs
 from misentinel.store import outbox
 from misentinel.store.contracts import Topic
@@ -14,7 +15,7 @@ from misentinel.vault.queries import service_key
 
 HANDLERS: dict[Topic, Sequence[Handler]] = {
     Topic.EVENTS_RECEIVED: [],
-    Topic.PEOPLE_CHANGED: [],
+    Topic.PEOPLE_CHANGED: [people.destroy_absorbed_keys],  # last: handlers before it may still open what was absorbed
     Topic.DELIVERIES_QUEUED: [],
 }
 

@@ -157,6 +157,9 @@ def _create_database(connection: psycopg.Connection[Any], name: str, password: s
 
 def _drop_database(connection: psycopg.Connection[Any], name: str) -> None:
     identifier = sql.Identifier(name)
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+        # Whoever ends another role's sessions must be a member of it.
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(identifier))
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(identifier))
 

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class EventsConfig(AppConfig):
+    name = "misentinel.events"
+    label = "events"
+    planes = frozenset({"store"})

@@ -1,0 +1,75 @@
+"""What crosses the border of people: references to them as they come in, people as they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRef:
+    """Whom an item speaks of, and what it says. `previous_id` asks to join that identifier's person to this one."""
+
+    user_id: str = ""
+    anonymous_id: str = ""
+    previous_id: str = ""
+    traits: dict[str, Any] = field(default_factory=dict)
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Who was meant: an id for each reference, in order (None: erased), and whose records were made or changed.
+
+    `merged` maps the absorbed to the survivor: their keys must be destroyed once the change has committed.
+    """
+
+    ids: tuple[UUID | None, ...]
+    created: tuple[UUID, ...] = ()
+    changed: tuple[UUID, ...] = ()
+    merged: dict[UUID, UUID] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person, opened."""
+
+    id: UUID
+    traits: dict[str, Any]
+    user_id: str
+    anonymous_ids: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    last_seen_at: datetime
+
+    @property
+    def email(self) -> str:
+        return _text(self.traits.get("email"))
+
+    @property
+    def name(self) -> str:
+        first, last = _text(self.traits.get("firstName")), _text(self.traits.get("lastName"))
+        return _text(self.traits.get("name")) or f"{first} {last}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """People, the latest first. `next` continues with `after=next`; None at the end."""
+
+    people: list[Person]
+    next: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeView:
+    """A declared attribute of people. Where `personal` is false its text is kept in clear, for every operator."""
+
+    name: str
+    personal: bool
+    declared_at: datetime
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
