@@ -19,12 +19,11 @@ class Item:
     current: bool = False
 
 
-MESSAGES = frozenset({P.MANUAL_MESSAGES_EDIT, P.MANUAL_MESSAGES_SEND, P.AUTO_MESSAGES_EDIT, P.AUTO_MESSAGES_SEND})
 PAGES = (
     Item("Overview", "/", "layout-dashboard"),
     Item("People", "/people", "users", frozenset({P.USER_DATA})),
     Item("Segments", "/segments", "chart-pie", frozenset({P.USER_DATA})),
-    Item("Messages", "/messages", "send", MESSAGES),
+    Item("Messages", "/messages", "send"),
     Item("Mailbox", "/mailbox", "inbox", frozenset({P.USER_DATA})),
     Item("Trail", "/trail", "history", frozenset({P.TRAIL})),
     Item("Teammates", "/teammates", "user-shield", frozenset({P.TEAMMATES})),

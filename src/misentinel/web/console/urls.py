@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from misentinel.web.console.pages import overview, settings, trail
+from misentinel.web.console.pages import overview, people, settings, trail
 from misentinel.web.console.routes import routes
 
-PAGES = (overview, settings, trail)
+PAGES = (overview, people, settings, trail)
 urlpatterns = routes.urlpatterns()

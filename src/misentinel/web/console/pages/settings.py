@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings as django_settings
@@ -66,7 +67,7 @@ def _page(gate: Gate, form: CustomerForm, *, status: int = 200) -> HttpResponse:
         "form": form,
         "customer": get_customer(gate.customer_id),
         "mail": {
-            "server": _server(installation),
+            "server": mail_server(installation),
             "sender": installation.mail_from,
             "signed": bool(installation.dkim_key_file),
             "selector": installation.dkim_selector,
@@ -76,11 +77,9 @@ def _page(gate: Gate, form: CustomerForm, *, status: int = 200) -> HttpResponse:
     return render(gate, "console/settings/page.html", context, status=status)
 
 
-def _server(installation: Settings) -> str:
+def mail_server(installation: Settings) -> str:
     """Returns host and port of the mail server, never its user or password; empty where there is none."""
     if not installation.smtp_url:
         return ""
-    from urllib.parse import urlsplit
-
     parts = urlsplit(installation.smtp_url)
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)

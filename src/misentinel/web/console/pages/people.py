@@ -1,0 +1,102 @@
+"""People: found by how they begin, and one person's profile with what they did and who looked at them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from misentinel.events.contracts import EventView
+from misentinel.events.queries import timeline
+from misentinel.kernel.ids import parse_id
+from misentinel.people.contracts import Person
+from misentinel.people.queries import find_by_email, find_by_user_id, get_person, list_people, open_many
+from misentinel.teammates.contracts import Permission
+from misentinel.trail.contracts import EntryFilter, Tag
+from misentinel.trail.queries import list_entries
+from misentinel.web.console.examples import identify_command
+from misentinel.web.console.naming import Names
+from misentinel.web.console.rendering import render
+from misentinel.web.console.routes import routes
+from misentinel.web.console.showing import event_item, flat, person_row
+from misentinel.web.gate import Gate
+
+_PAGE = 50
+_EVENTS = 40
+_LOOKS = 8
+
+
+@routes.get("people", needs=Permission.USER_DATA, tag=Tag.PERSON_LIST, name="people")
+def people(gate: Gate) -> HttpResponse:
+    query = gate.request.GET.get("q", "").strip()[:200]
+    after = parse_id(gate.request.GET.get("after", ""))
+    page = list_people(gate.store, search=query, after=after, limit=_PAGE)
+    found = {**(_exactly(gate, query) if query and not after else {}), **{each.id: each for each in page.people}}
+    gate.looks_at(object_kind="person", count=len(found), searched=bool(query))
+    context = {
+        "query": query,
+        "people": [person_row(person) for person in found.values()],
+        "identify_command": identify_command(),
+        "page": {
+            "first_url": _url(q=query) if after else "",
+            "next_url": _url(q=query, after=page.next) if page.next else "",
+        },
+    }
+    return render(gate, "console/people/list.html", context)
+
+
+@routes.get("people/<uuid:person_id>", needs=Permission.USER_DATA, tag=Tag.PERSON_VIEW, name="person")
+def profile(gate: Gate, person_id: UUID) -> HttpResponse:
+    person = get_person(gate.store, person_id)
+    gate.looks_at(object_kind="person", object_id=person.id, person_id=person.id)
+    before = _position(gate.request.GET.get("before", ""), person.id)
+    events = timeline(gate.store, person.id, after=before, limit=_EVENTS + 1)
+    context = {
+        "person": person_row(person),
+        "attributes": flat(person.traits),
+        "timeline": [event_item(event) for event in events[:_EVENTS]],
+        "looks": _looks(gate, person.id) if gate.may(Permission.TRAIL) else None,
+        "page": {
+            "first_url": reverse("person", kwargs={"person_id": person.id}) if before else "",
+            "next_url": f"?before={_mark(events[_EVENTS - 1])}" if len(events) > _EVENTS else "",
+        },
+    }
+    return render(gate, "console/people/profile.html", context)
+
+
+def _exactly(gate: Gate, query: str) -> dict[UUID, Person]:
+    """Whoever has just this user id or this address."""
+    by_user_id = find_by_user_id(gate.store, query)
+    by_email = find_by_email(gate.store, query) if "@" in query else []
+    return open_many(gate.store, [*([by_user_id] if by_user_id else []), *by_email[:_PAGE]])
+
+
+def _looks(gate: Gate, person_id: UUID) -> list[dict[str, Any]]:
+    names = Names(gate.customer_id)
+    wanted = EntryFilter(tag=Tag.PERSON_VIEW, person_id=person_id)
+    entries = list_entries(gate.store, wanted, limit=_LOOKS).entries
+    return [{"at": entry.at, "who": names.who(entry.actor_kind, entry.actor_id)} for entry in entries]
+
+
+def _mark(event: EventView) -> str:
+    return f"{event.at.timestamp():.6f}~{event.id}"
+
+
+def _position(mark: str, person_id: UUID) -> EventView | None:
+    """Reads a page's mark back; what cannot be read starts from the top."""
+    seconds, _, text = mark.partition("~")
+    event_id = parse_id(text)
+    try:
+        at = datetime.fromtimestamp(float(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return EventView(event_id, "", "", person_id, at, at, None) if event_id else None
+
+
+def _url(**query: object) -> str:
+    asked = {name: value for name, value in query.items() if value}
+    return reverse("people") + (f"?{urlencode(asked)}" if asked else "")
