@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
 
+from misentinel.events.rules.protocol import BATCH_LIMIT
+from misentinel.kernel.errors import Malformed, TooLarge
 from misentinel.kernel.ids import new_id
 
 
@@ -33,3 +36,17 @@ def address(request: HttpRequest) -> str:
     """The address of the peer. `X-Forwarded-*` is never believed: anybody can write it."""
     found: str = request.META.get("REMOTE_ADDR", "")
     return found
+
+
+def body_of(request: HttpRequest) -> bytes:
+    """Returns the body of a request to the Segment protocol, as it was sent.
+
+    Raises `TooLarge` before reading more than such a request may hold.
+    """
+    length = request.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) > BATCH_LIMIT:
+        raise TooLarge(f"A request may hold {BATCH_LIMIT // 1024} KB; send smaller batches.")
+    try:
+        return request.body
+    except UnreadablePostError:
+        raise Malformed("The body ended before its length.") from None
