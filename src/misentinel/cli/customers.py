@@ -26,7 +26,7 @@ def create(actor: Actor, name: str, slug: str, time_zone: str, cluster: str) -> 
 
     customer = create_customer(actor, name, slug=slug, time_zone=time_zone, cluster=cluster)
     console.print(f"Created {customer.name} ({customer.slug}), id {customer.id}.")
-    console.print(f"Next: misentinel teammate invite --customer {customer.slug} --owner you@example.com", markup=False)
+    console.print(f"Next: misentinel teammate invite you@example.com --customer {customer.slug} --owner", markup=False)
 
 
 @group.command("list")
