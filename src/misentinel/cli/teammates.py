@@ -128,9 +128,7 @@ def keys() -> None:
 @click.option("--days", type=click.IntRange(1), help="Expires after so many days; otherwise when it is revoked.")
 @_permission
 @recorded(Tag.CREDENTIAL_CREATE)
-def create(
-    actor: Actor, name: str, customer: str, write: bool, days: int | None, permissions: tuple[str, ...]
-) -> None:
+def create(actor: Actor, name: str, customer: str, write: bool, days: int | None, permissions: tuple[str, ...]) -> None:
     """Create a write key, or an API token with permissions, and print it once."""
     from misentinel.kernel.clock import in_future
     from misentinel.teammates.actions import create_credential

@@ -1,0 +1,105 @@
+"""Another customer's ids answer exactly as ids that do not exist: status, body and headers, on every route.
+
+Asha of Acme, who may do everything there, asks for Bolt's things. The two answers are compared byte by byte after what
+must differ is masked: the id that was asked for, the request id and CSRF tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from conftest import _customer
+from misentinel.kernel.actor import system
+from misentinel.kernel.ids import new_id
+from misentinel.site import urls
+from misentinel.store.contracts import Store
+from misentinel.teammates import actions
+from misentinel.teammates.contracts import GRANTABLE, CredentialKind
+from misentinel.trail.queries import list_entries
+from misentinel.web.gate import Declaration, Edge
+from tests.cast import browser, hire, signed_in, start_session
+
+
+def _key(store: Store) -> UUID:
+    made = actions.create_credential(system("test"), store.customer_id, CredentialKind.WRITE_KEY, name="Shop")
+    return made.view.id
+
+
+# What each parameter of a URL names, and how Bolt comes to have one. A new parameter belongs here.
+OBJECTS: dict[str, Callable[[Store], UUID]] = {
+    "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
+    "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
+    "key_id": _key,
+    "entry_id": lambda store: list_entries(store).entries[0].id,
+}
+NO_IDS = {"token", "kind"}  # a secret by itself, which names nothing to whoever does not hold it; an enumerated word
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+ROUTES = [d for d in urls.DECLARATIONS if set(PARAMETER.findall(d.path)) - NO_IDS]
+
+
+@pytest.fixture(scope="module")
+def customers() -> Iterator[tuple[Store, Store]]:
+    """Acme and Bolt, once for all routes: nothing here changes what another route is asked for."""
+    made = [_customer("Acme"), _customer("Bolt")]
+    acme, bolt = (next(customer) for customer in made)
+    yield acme, bolt
+    for customer in made:
+        next(customer, None)
+
+
+@pytest.fixture
+def acme(customers: tuple[Store, Store]) -> Store:
+    return customers[0]
+
+
+@pytest.fixture
+def bolt(customers: tuple[Store, Store]) -> Store:
+    return customers[1]
+
+
+@pytest.mark.parametrize("declaration", ROUTES, ids=lambda d: f"{d.method} {d.path}")
+def test_a_neighbours_id_answers_as_one_that_does_not_exist(acme, bolt, declaration: Declaration) -> None:
+    asha = client_for(acme, declaration)
+    names = PARAMETER.findall(declaration.path)
+    assert set(names) <= set(OBJECTS), f"add what {set(names) - set(OBJECTS)} names to OBJECTS"
+    theirs = {name: OBJECTS[name](bolt) for name in names}
+    nothing = {name: new_id() for name in names}
+    asked_for_theirs, asked_for_nothing = (masked(send(asha, declaration, ids), ids) for ids in (theirs, nothing))
+    assert asked_for_theirs == asked_for_nothing
+    assert asked_for_theirs[0] == 404
+
+
+@pytest.mark.parametrize("declaration", [d for d in ROUTES if d.method == "GET"], ids=lambda d: f"{d.method} {d.path}")
+def test_ones_own_id_does_answer(acme, declaration: Declaration) -> None:
+    """Or the test above would pass for a route that finds nothing at all."""
+    ids = {name: OBJECTS[name](acme) for name in PARAMETER.findall(declaration.path)}
+    assert send(client_for(acme, declaration), declaration, ids).status_code == 200
+
+
+def client_for(store: Store, declaration: Declaration) -> Client:
+    if declaration.edge is Edge.CONSOLE:
+        return signed_in(hire(store.customer_id, "Asha"))
+    made = actions.create_credential(
+        system("test"), store.customer_id, CredentialKind.API_TOKEN, name="All", permissions=GRANTABLE
+    )
+    return browser(HTTP_AUTHORIZATION=f"Bearer {made.secret}")
+
+
+def send(client: Client, declaration: Declaration, ids: dict[str, UUID]) -> HttpResponse:
+    url = "/" + PARAMETER.sub(lambda place: str(ids[place[1]]), declaration.path)
+    return client.generic(declaration.method, url, secure=True)
+
+
+def masked(response: HttpResponse, ids: dict[str, UUID]) -> tuple[int, str, dict[str, str]]:
+    body = response.content.decode()
+    for changing in (*map(str, ids.values()), response["X-Request-Id"]):
+        body = body.replace(changing, "…")
+    body = re.sub(r'((?:csrfmiddlewaretoken" value|X-CSRFToken"): ?"?|value=")[A-Za-z0-9]{64}', r"\1…", body)
+    headers = {name: value for name, value in response.headers.items() if name != "X-Request-Id"}
+    return response.status_code, body, headers

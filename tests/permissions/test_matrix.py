@@ -1,0 +1,203 @@
+"""Every route × method × principal, through the whole stack, against `matrix.txt`.
+
+The file says for each route who is let in and how everyone else is refused. It is read as a diff whenever a route or a
+permission changes; `make matrix` writes it anew. In the same run every request, refused or let in, must have left an
+entry on the trail.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import include, path
+
+from conftest import _customer
+from misentinel.kernel.errors import Misconfigured
+from misentinel.site import urls
+from misentinel.teammates.contracts import GRANTABLE, Permission
+from misentinel.trail.contracts import Tag
+from misentinel.trail.models import Entry
+from misentinel.web.gate import Declaration, Edge, check_routes
+from tests.permissions.principals import everyone
+
+MATRIX = Path(__file__).parent / "matrix.txt"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+NOTHING = UUID("00000000-0000-7000-8000-000000000000")
+LET_IN = "let in"
+GATE_SAYS = {"not_signed_in", "refused"}
+REFUSALS = {302, 401, 403}  # 302 leads to the sign-in page
+SHUT_OUT = {
+    "anonymous", "suspended", "without-second-factor", "not-enrolled", "revoked-session", "idle-session",
+    "expired-api-token", "revoked-api-token", "revoked-write-key",
+}  # fmt: skip
+HEADING = """\
+# Who is let in where. Written by `make matrix`, read as a diff.
+# "let in" passed the gate, whatever the view answered; anything else is how the gate refused.
+# TEAMMATES: owner other-owner without-any and one with each single permission ("only-…")
+# SHUT-OUT: whoever held everything until they were suspended, revoked, expired …; and anonymous
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one knock got: the status, and the entries that carry its request id."""
+
+    declaration: Declaration
+    principal: str
+    status: int
+    entries: tuple[Entry, ...]
+
+    @property
+    def refused(self) -> bool:
+        return any(e.tag == Tag.ACCESS_REFUSE and e.details["error"] in GATE_SAYS for e in self.entries)
+
+    @property
+    def told(self) -> str:
+        if not self.entries:
+            return f"{self.status} AND NO ENTRY"
+        return f"{self.status} refused" if self.refused else LET_IN
+
+    def __str__(self) -> str:
+        return f"{self.declaration.method} /{self.declaration.path} as {self.principal}: {self.status}"
+
+
+@pytest.fixture(scope="module")
+def answers() -> list[Answer]:
+    """Knocks at every route as everybody, and looks every answer up on the trail."""
+    customers = [_customer(name) for name in ("Acme", "Bolt")]
+    acme, bolt = [next(customer) for customer in customers]
+    principals = everyone(acme.customer_id, bolt.customer_id)
+    knocks = [
+        (declaration, name, send(knock(), declaration.method, fill(declaration.path)))
+        for declaration in sorted(urls.DECLARATIONS, key=lambda d: (d.path, d.method))
+        for name, knock in principals.items()
+    ]
+    found = defaultdict(list)
+    for alias in ("default", acme.alias, bolt.alias):
+        for entry in Entry.objects.using(alias).all():
+            found[entry.request_id].append(entry)
+    for customer in customers:
+        next(customer, None)
+    return [
+        Answer(declaration, name, response.status_code, tuple(found[response["X-Request-Id"]]))
+        for declaration, name, response in knocks
+    ]
+
+
+def test_everybody_is_let_in_or_refused_as_the_matrix_says(answers: list[Answer]) -> None:
+    now = as_text(answers)
+    if os.environ.get("WRITE_MATRIX"):
+        MATRIX.write_text(now)
+    expected = MATRIX.read_text() if MATRIX.exists() else ""
+    difference = "\n".join(difflib.unified_diff(expected.splitlines(), now.splitlines(), "matrix.txt", "now", n=4))
+    assert not difference, f"who may do what has changed; if that is meant, run `make matrix`:\n{difference}"
+
+
+def test_every_request_left_an_entry(answers: list[Answer]) -> None:
+    assert [str(answer) for answer in answers if not answer.entries] == []
+
+
+def test_every_refusal_is_told_to_the_caller_and_to_the_trail(answers: list[Answer]) -> None:
+    refused = [answer for answer in answers if answer.refused]
+    assert len(refused) > len(answers) / 4
+    assert [str(answer) for answer in refused if answer.status not in REFUSALS] == []
+    assert [str(answer) for answer in answers if answer.status in {401, 403} and not answer.refused] == []
+    assert {e.outcome for answer in refused for e in answer.entries if e.tag == Tag.ACCESS_REFUSE} == {"refused"}
+
+
+def test_nothing_fails_inside_whoever_knocks(answers: list[Answer]) -> None:
+    assert [str(answer) for answer in answers if answer.status >= 500] == []
+
+
+@pytest.mark.parametrize("permission", sorted(GRANTABLE))
+def test_a_permission_opens_its_routes_to_its_holders_alone(answers: list[Answer], permission: Permission) -> None:
+    """The rule itself, so that a matrix written in haste is still measured against it."""
+    for answer in answers:
+        if answer.declaration.needs is not permission:
+            continue
+        console = answer.declaration.edge is Edge.CONSOLE
+        holders = (
+            {"owner", "other-owner", f"only-{permission}"} if console else {"api-token", f"api-token-{permission}"}
+        )
+        assert answer.refused == (answer.principal not in holders), answer
+
+
+def test_whoever_was_shut_out_gets_no_further_than_anybody(answers: list[Answer]) -> None:
+    for answer in answers:
+        if answer.principal in SHUT_OUT and answer.declaration.needs is not Permission.PUBLIC:
+            assert answer.refused, answer
+
+
+def test_other_methods_reach_no_view() -> None:
+    declared = defaultdict(set)
+    for declaration in urls.DECLARATIONS:
+        declared[declaration.path].add(declaration.method)
+    for url, methods in declared.items():
+        for method in set(METHODS) - methods - ({"HEAD"} if "GET" in methods else set()):
+            assert send(Client(), method, fill(url)).status_code == 405, (method, url)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_route_without_a_declared_permission_stops_the_start(nested: bool) -> None:
+    def leak(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("everything")
+
+    planted = path("leak", leak)
+    with pytest.raises(Misconfigured, match="leak"):
+        check_routes([*urls.urlpatterns, path("inner/", include([planted])) if nested else planted])
+
+
+def test_the_urls_cannot_even_be_imported_with_such_a_route() -> None:
+    source = Path(urls.__file__).read_text()
+    planted = 'from django.urls import path\nurlpatterns.append(path("leak", lambda request: None))\nDECLARATIONS ='
+    assert source.count("\nDECLARATIONS =") == 1
+    with pytest.raises(Misconfigured, match="leak"):
+        exec(compile(source.replace("DECLARATIONS =", planted), urls.__file__, "exec"), {"__name__": "planted"})
+
+
+def fill(url: str) -> str:
+    """A path with something in each place that names nothing there is."""
+    return "/" + re.sub(r"<(?:(\w+):)?(\w+)>", lambda place: _nothing(place[1], place[2]), url)
+
+
+def _nothing(converter: str | None, name: str) -> str:
+    if converter == "uuid" or name.endswith("id"):
+        return str(NOTHING)
+    return "1" if converter == "int" else "none-such"
+
+
+def send(client: Client, method: str, url: str) -> HttpResponse:
+    return client.generic(method, url, b"", content_type="application/x-www-form-urlencoded", secure=True)
+
+
+def as_text(answers: list[Answer]) -> str:
+    blocks: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for answer in answers:
+        declaration = answer.declaration
+        heading = f"{declaration.method} /{declaration.path}  needs {declaration.needs.value}"
+        blocks[heading][answer.told].append(answer.principal)
+    lines = [HEADING]
+    for heading, told in blocks.items():
+        lines += [heading, *(f"    {said}: {_shortly(told[said])}" for said in sorted(told, reverse=True)), ""]
+    return "\n".join(lines)
+
+
+def _shortly(names: list[str]) -> str:
+    """Names, with the two crowds under one word each, less the few of them who are missing."""
+    teammates = {f"only-{permission}" for permission in GRANTABLE} | {"owner", "other-owner", "without-any"}
+    words = []
+    for word, crowd in (("TEAMMATES", teammates), ("SHUT-OUT", SHUT_OUT)):
+        missing = crowd - {*names}
+        if len(missing) <= 3:
+            words.append(word + (f" except ({' '.join(sorted(missing))})" if missing else ""))
+            names = [name for name in names if name not in crowd]
+    return " ".join([*words, *names])
