@@ -33,6 +33,7 @@ from misentinel.kernel.errors import Unavailable
 
 PROGRAM_ROLE = "misentinel"
 _SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root; as root we run it as this user.
+_NOT_RUNNING = 3  # pg_ctl status; 4 says that the folder cannot be looked into
 _SOCKET_PATH_LIMIT = 100  # of the 107 bytes that sun_path takes, less the name of the socket file
 _OPTIONS = {
     "listen_addresses": "",
@@ -101,6 +102,10 @@ class EmbeddedCluster:
     def is_running(self) -> bool:
         command = [str(self._binaries / "pg_ctl"), "status", "-D", str(self.folder)]
         done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._as_owner())
+        if done.returncode not in (0, _NOT_RUNNING):
+            raise Unavailable(
+                f"Whether the embedded {self.name} database runs cannot be told: {done.stderr.decode().strip()}."
+            )
         return done.returncode == 0
 
     @cached_property
