@@ -7,7 +7,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -78,10 +78,11 @@ def _customer_id(arguments: dict[str, Any]) -> Any:
     return found.id if found and found.closed_at is None else None
 
 
-def fail(error: MiSentinelError) -> None:
+def fail(sentence: str, exit_code: int) -> NoReturn:
     """Tells an error in one sentence and ends the program with its exit code."""
-    errors.print(f"[bold red]Error:[/] {click.unstyle(error.message)}", markup=True)
-    sys.exit(error.exit_code)
+    errors.print("[bold red]Error:[/]", end=" ")
+    errors.print(click.unstyle(sentence), markup=False)
+    sys.exit(exit_code)
 
 
 def confirm(question: str, yes: bool) -> None:

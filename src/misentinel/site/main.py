@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from misentinel.cli import command
+from misentinel.cli.failures import tell
 from misentinel.cli.main import cli
+from misentinel.kernel import settings as kernel_settings
 from misentinel.kernel.errors import MiSentinelError
+from misentinel.site.serving.command import run
 
 
 def main() -> None:
     """Runs the command line. An error is one sentence and an exit code, never a traceback."""
     command.use_preparation(prepare)
+    cli.add_command(run)
     try:
         cli.main(standalone_mode=True)
-    except MiSentinelError as error:
-        command.fail(error)
+    except Exception as error:  # noqa: BLE001  the edge of the program: told in one sentence, logged whole
+        told = tell(error, _home())
+        command.fail(told.sentence, told.exit_code)
+
+
+def _home() -> Path:
+    try:
+        return kernel_settings.load().home
+    except MiSentinelError:
+        return Path(os.environ.get("MISENTINEL_HOME", "var")).expanduser().resolve()
 
 
 def prepare() -> None:

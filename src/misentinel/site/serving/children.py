@@ -11,7 +11,7 @@ PARENT_VARIABLE = "PARENT_OF_MISENTINEL"
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
     """Ask the kernel to end this process when the one that started it is gone (prctl(2), Linux).
 
     The parent's id is in the environment, because it may have gone before we could ask.
@@ -21,6 +21,6 @@ def die_with_parent() -> None:
     parent = os.environ.pop(PARENT_VARIABLE, "")
     if not parent:
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
     if os.getppid() != int(parent):
         sys.exit(0)

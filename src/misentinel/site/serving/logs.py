@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import traceback
 from datetime import UTC, datetime, timedelta
 from logging.handlers import WatchedFileHandler
@@ -19,13 +18,13 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from misentinel.kernel.blotting import blot
 from misentinel.site.serving.files import ensure_folder
 
 ROTATE_BYTES = 32 * 1024 * 1024
 ROTATE_KEEP = 5
 ROUTE = "misentinel.route"
 _REQUEST_ID = "misentinel.request_id"
-_PERSONAL = re.compile(r"[^\s@<>\"'(),;:=]+@[^\s@<>\"'(),;:=]+\.[^\s@<>\"'(),;:=]+|\b(?:\d[ -]?){13,19}\b")
 
 
 class JsonLines(logging.Formatter):
@@ -102,11 +101,6 @@ def rotate(home: Path) -> None:
             if older.exists():
                 older.replace(path.with_name(f"{path.name}.{age + 1}"))
         path.replace(path.with_name(f"{path.name}.1"))
-
-
-def blot(text: str) -> str:
-    """Returns `text` without what looks like an e-mail address or a card number."""
-    return _PERSONAL.sub("[blotted out]", text)
 
 
 def _handler(path: Path) -> logging.Handler:

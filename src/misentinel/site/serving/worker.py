@@ -9,14 +9,12 @@ a time limit.
 from __future__ import annotations
 
 import errno
-import sys
 import time
 from functools import partial
 from selectors import EVENT_READ
 from ssl import SSLError
 from typing import Any
 
-from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import (
     InvalidResponseHeader,
     InvalidResponseHeaderName,
@@ -30,7 +28,6 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from misentinel.kernel import canonical
 from misentinel.kernel.clock import now
-from misentinel.kernel.errors import MiSentinelError
 from misentinel.kernel.ids import new_id
 from misentinel.site.serving.tls import BoundedSocket
 
@@ -58,11 +55,12 @@ _REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
 class Answer(Response):  # type: ignore[misc]
     """An answer of the application, with the headers that no part of it can forget or change."""
 
+    headers: list[tuple[str, str]]
+
     def default_headers(self) -> list[str]:
         lines: list[str] = super().default_headers()
         fixed = {"strict-transport-security", "server"}
-        given: list[tuple[str, str]] = self.headers
-        self.headers = [(name, value) for name, value in given if name.lower() not in fixed]
+        self.headers = [(name, value) for name, value in self.headers if name.lower() not in fixed]
         lines = [line for line in lines if not line.lower().startswith("server:")]
         lines.append(f"Strict-Transport-Security: {HSTS}\r\n")
         return lines
@@ -79,13 +77,6 @@ class Connection(TConn):  # type: ignore[misc]
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """See the module."""
-
-    def load_wsgi(self) -> None:
-        try:
-            super().load_wsgi()
-        except MiSentinelError as error:
-            print(error.message, file=sys.stderr, flush=True)  # noqa: T201  the supervisor passes it on
-            sys.exit(Arbiter.APP_LOAD_ERROR)  # ends the whole server, instead of trying for ever
 
     def accept(self, listener: Any) -> None:
         """Take a connection and let it wait for its first byte without holding a thread."""
