@@ -17,6 +17,7 @@ from django.test import Client
 from conftest import _customer
 from misentinel.kernel.actor import system
 from misentinel.kernel.ids import new_id
+from misentinel.people.actions import create_person
 from misentinel.site import urls
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions
@@ -36,6 +37,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
     "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
     "key_id": _key,
+    "person_id": lambda store: create_person(store, system("test"), f"person-{new_id()}", {"city": "York"}),
     "entry_id": lambda store: list_entries(store).entries[0].id,
 }
 NO_IDS = {"token", "kind"}  # a secret by itself, which names nothing to whoever does not hold it; an enumerated word
