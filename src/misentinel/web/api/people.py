@@ -1,0 +1,95 @@
+"""People over REST: to read, with a token that holds the permission for user data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query, Schema
+
+from misentinel.events import queries as events
+from misentinel.kernel.errors import Invalid
+from misentinel.people import queries as people
+from misentinel.people.contracts import Person
+from misentinel.teammates.contracts import Permission
+from misentinel.trail.contracts import Tag
+from misentinel.web.api.rest import api, declares, gate_of
+
+LARGEST_PAGE = 200
+
+
+class PersonOut(Schema):
+    id: UUID
+    user_id: str
+    anonymous_ids: list[str]
+    traits: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    last_seen_at: datetime
+
+
+class PeoplePageOut(Schema):
+    """The latest made first; `next`, where there is one, goes into `after` for the page that follows."""
+
+    people: list[PersonOut]
+    next: UUID | None
+
+
+class PeopleQuery(Schema):
+    """Each word of `search` must begin a word of a name, an address or the user id."""
+
+    search: str = ""
+    after: UUID | None = None
+    limit: int = 50
+
+
+@api.get("people", response=PeoplePageOut, summary="List or search people")
+@declares(Permission.USER_DATA, Tag.PERSON_LIST)
+def list_people(request: HttpRequest, query: Query[PeopleQuery]) -> dict[str, Any]:
+    if not 1 <= query.limit <= LARGEST_PAGE:
+        raise Invalid(f"limit is from 1 to {LARGEST_PAGE}.")
+    gate = gate_of(request)
+    page = people.list_people(gate.store, search=query.search, after=query.after, limit=query.limit)
+    gate.looks_at(object_kind="person", count=len(page.people), searched=bool(query.search))
+    return {"people": page.people, "next": page.next}
+
+
+@api.get("people/{person_id}", response=PersonOut, summary="Show one person")
+@declares(Permission.USER_DATA, Tag.PERSON_VIEW)
+def get_person(request: HttpRequest, person_id: UUID) -> Person:
+    gate = gate_of(request)
+    gate.looks_at(object_kind="person", object_id=person_id, person_id=person_id)
+    return people.get_person(gate.store, person_id)
+
+
+class EventOut(Schema):
+    id: UUID
+    type: str
+    name: str
+    at: datetime
+    properties: dict[str, Any]
+
+
+class TimelineOut(Schema):
+    """Newest first."""
+
+    events: list[EventOut]
+    next: UUID | None
+
+
+class TimelineQuery(Schema):
+    after: UUID | None = None
+    limit: int = 50
+
+
+@api.get("people/{person_id}/events", response=TimelineOut, summary="List what a person did")
+@declares(Permission.USER_DATA, Tag.PERSON_VIEW)
+def list_events(request: HttpRequest, person_id: UUID, query: Query[TimelineQuery]) -> Any:
+    if not 1 <= query.limit <= LARGEST_PAGE:
+        raise Invalid(f"limit is from 1 to {LARGEST_PAGE}.")
+    gate = gate_of(request)
+    gate.looks_at(object_kind="person", object_id=person_id, person_id=person_id, part="events")
+    people.get_person(gate.store, person_id)
+    return events.timeline(gate.store, person_id, after=query.after, limit=query.limit)

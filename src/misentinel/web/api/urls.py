@@ -1,0 +1,14 @@
+"""Every URL of the API, each registered with the gate."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+from misentinel.web.api import people, rest, trail
+
+__all__ = ["people", "trail"]  # importing them registers their operations
+
+
+def urlpatterns() -> list[URLPattern]:
+    rest.mount(rest.routes)
+    return rest.routes.urlpatterns()
