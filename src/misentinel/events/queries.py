@@ -25,6 +25,12 @@ def timeline(store: Store, person_id: UUID, *, after: EventView | None = None, l
     return _opened(store, rows.order_by("-at", "-id").values_list(*_COLUMNS)[:limit])
 
 
+def find_event(store: Store, person_id: UUID, event_id: UUID) -> EventView | None:
+    """Returns one of the person's events, opened, or None."""
+    rows = EventRow.objects.using(store.alias).filter(person_id=person_id, id=event_id)
+    return next(iter(_opened(store, rows.values_list(*_COLUMNS))), None)
+
+
 def list_between(store: Store, first: UUID, last: UUID, *, names: Iterable[str] | None = None) -> list[EventView]:
     """Returns the events whose ids lie between two, both included: what an `EVENTS_RECEIVED` row speaks of, and what
     other batches brought at the same time. Opened, in the order of ids.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
-from misentinel.web.api import ingest, rest
+from misentinel.web.api import urls as api
 from misentinel.web.console import account, account_enrolment, teammates, teammates_keys
 from misentinel.web.console import urls as console
 from misentinel.web.gate import check_routes
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    *ingest.routes.urlpatterns(),
-    *rest.routes.urlpatterns(),
+    *api.urlpatterns(),
     *console.urlpatterns,
     *account.routes.urlpatterns(),
     *account_enrolment.routes.urlpatterns(),

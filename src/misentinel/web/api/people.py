@@ -69,11 +69,11 @@ class EventOut(Schema):
     type: str
     name: str
     at: datetime
-    properties: dict[str, Any]
+    document: dict[str, Any] | None
 
 
 class TimelineOut(Schema):
-    """Newest first."""
+    """The latest first; `next`, where there is one, goes into `after` for the page that follows."""
 
     events: list[EventOut]
     next: UUID | None
@@ -91,5 +91,9 @@ def list_events(request: HttpRequest, person_id: UUID, query: Query[TimelineQuer
         raise Invalid(f"limit is from 1 to {LARGEST_PAGE}.")
     gate = gate_of(request)
     gate.looks_at(object_kind="person", object_id=person_id, person_id=person_id, part="events")
-    people.get_person(gate.store, person_id)
-    return events.timeline(gate.store, person_id, after=query.after, limit=query.limit)
+    person = people.get_person(gate.store, person_id)
+    after = events.find_event(gate.store, person.id, query.after) if query.after else None
+    if query.after and after is None:
+        raise Invalid("after is not one of this person's events.")
+    page = events.timeline(gate.store, person.id, after=after, limit=query.limit)
+    return {"events": page, "next": page[-1].id if len(page) == query.limit else None}

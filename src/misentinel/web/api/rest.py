@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import ValidationError
 
@@ -40,7 +40,7 @@ def gate_of(request: HttpRequest) -> Gate:
 
 
 @routes.get(f"{PREFIX}openapi.json", needs=Permission.PUBLIC, tag=Tag.API_DESCRIBE, name="openapi")
-def openapi(gate: Gate) -> HttpResponse:
+def openapi(gate: Gate) -> JsonResponse:
     """The OpenAPI description of everything above."""
     description = api.get_openapi_schema(path_prefix=f"/{PREFIX}")
     return JsonResponse(description)  # its status codes are numbers, which JSON wants as text
@@ -73,4 +73,3 @@ def _through(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(gate.request, **arguments)
 
     return call
-

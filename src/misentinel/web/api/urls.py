@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from misentinel.web.api import people, rest, trail
+from misentinel.web.api import ingest, people, rest, trail
 
 __all__ = ["people", "trail"]  # importing them registers their operations
 
 
 def urlpatterns() -> list[URLPattern]:
     rest.mount(rest.routes)
-    return rest.routes.urlpatterns()
+    return [*ingest.routes.urlpatterns(), *rest.routes.urlpatterns()]
