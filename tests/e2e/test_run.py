@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -140,6 +141,16 @@ def test_the_commands_that_it_prints_work(live: Live):
         assert home == f"MISENTINEL_HOME={live.home}"
         done = live.run(*arguments)
         assert done.returncode == 0, (command, done.stderr)
+
+
+@pytest.mark.strangers
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_event_that_it_suggests_is_taken_from_curl(live: Live):
+    done = subprocess.run(
+        ["bash", "-c", f"{printed_commands(live)[0]} --silent --show-error --fail-with-body"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout, done.stderr)
 
 
 def test_plain_http_leads_to_https(live: Live):
