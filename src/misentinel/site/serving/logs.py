@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import traceback
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,13 @@ class JsonLines(logging.Formatter):
             "part": record.name,
             "process": record.process,
         }
-        if message := record.getMessage():
+        request = getattr(record, "request", None)
+        if (environ := getattr(request, "META", None)) is not None:
+            # Django puts the path into its message, and a path can hold a token or an address.
+            line["message"] = str(record.args[0]) if isinstance(record.args, tuple) and record.args else record.name
+            line["request_id"] = environ.get(_REQUEST_ID, "")
+            line["route"] = getattr(getattr(request, "resolver_match", None), "route", "")
+        elif message := record.getMessage():
             line["message"] = blot(message)
         line.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1] is not None:
@@ -77,6 +85,14 @@ class ServerLog(Logger):  # type: ignore[misc]
         """The handlers watch their files."""
 
 
+class _OwnersFile(WatchedFileHandler):
+    """A file that its owner alone may read, also when it is made again after the old one was moved aside."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding=self.encoding, write_through=True)
+
+
 def configure(home: Path, part: str, level: str) -> Path:
     """Send what this process logs to `log/<part>.log`, answers to `log/access.log`. Returns the former."""
     folder = ensure_folder(home / "log")
@@ -104,8 +120,7 @@ def rotate(home: Path) -> None:
 
 
 def _handler(path: Path) -> logging.Handler:
-    path.touch(mode=0o600, exist_ok=True)
-    handler = WatchedFileHandler(path, encoding="utf-8")
+    handler = _OwnersFile(path, encoding="utf-8")
     handler.setFormatter(JsonLines())
     return handler
 

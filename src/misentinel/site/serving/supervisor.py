@@ -52,7 +52,8 @@ class Child:
     due: float = field(default=0.0)
 
     def start(self) -> None:
-        with self.said.open("wb") as said:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(self.said, flags, 0o600), "wb") as said:
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
