@@ -77,8 +77,7 @@ def _programs(acme: UUID) -> dict[str, Knock]:
         "write-key": (CredentialKind.WRITE_KEY, ()),
         "revoked-write-key": (CredentialKind.WRITE_KEY, ()),
         "api-token": (CredentialKind.API_TOKEN, GRANTABLE),
-        "api-token-trail": (CredentialKind.API_TOKEN, {Permission.TRAIL}),
-        "api-token-but-trail": (CredentialKind.API_TOKEN, GRANTABLE - {Permission.TRAIL}),
+        **{f"api-token-{one}": (CredentialKind.API_TOKEN, {one}) for one in sorted(GRANTABLE)},
         "expired-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
         "revoked-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
     }

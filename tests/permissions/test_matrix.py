@@ -43,6 +43,7 @@ HEADING = """\
 # Who is let in where. Written by `make matrix`, read as a diff.
 # "let in" passed the gate, whatever the view answered; anything else is how the gate refused.
 # TEAMMATES: owner other-owner without-any and one with each single permission ("only-…")
+# TOKENS: api-token (holds everything that can be granted) and one with each single permission ("api-token-…")
 # SHUT-OUT: whoever held everything until they were suspended, revoked, expired …; and anonymous
 """
 
@@ -192,10 +193,11 @@ def as_text(answers: list[Answer]) -> str:
 
 
 def _shortly(names: list[str]) -> str:
-    """Names, with the two crowds under one word each, less the few of them who are missing."""
+    """Names, with the three crowds under one word each, less the few of them who are missing."""
     teammates = {f"only-{permission}" for permission in GRANTABLE} | {"owner", "other-owner", "without-any"}
+    tokens = {f"api-token-{permission}" for permission in GRANTABLE} | {"api-token"}
     words = []
-    for word, crowd in (("TEAMMATES", teammates), ("SHUT-OUT", SHUT_OUT)):
+    for word, crowd in (("TEAMMATES", teammates), ("TOKENS", tokens), ("SHUT-OUT", SHUT_OUT)):
         missing = crowd - {*names}
         if len(missing) <= 3:
             words.append(word + (f" except ({' '.join(sorted(missing))})" if missing else ""))

@@ -10,7 +10,7 @@ from misentinel.web.console import urls as console
 from misentinel.web.gate import check_routes
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    *api.urlpatterns(),
+    *api.urlpatterns,
     *console.urlpatterns,
     *account.routes.urlpatterns(),
     *account_enrolment.routes.urlpatterns(),

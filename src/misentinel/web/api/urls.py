@@ -6,9 +6,8 @@ from django.urls import URLPattern
 
 from misentinel.web.api import ingest, people, rest, trail
 
-__all__ = ["people", "trail"]  # importing them registers their operations
+rest.mount(rest.routes)
 
+urlpatterns: list[URLPattern] = [*ingest.routes.urlpatterns(), *rest.routes.urlpatterns()]
 
-def urlpatterns() -> list[URLPattern]:
-    rest.mount(rest.routes)
-    return [*ingest.routes.urlpatterns(), *rest.routes.urlpatterns()]
+__all__ = ["people", "trail", "urlpatterns"]  # importing people and trail registered their operations
