@@ -41,6 +41,12 @@ def list_between(store: Store, first: UUID, last: UUID, *, names: Iterable[str] 
     return _opened(store, rows.order_by("id").values_list(*_COLUMNS))
 
 
+def open_events(store: Store, event_ids: Iterable[UUID]) -> dict[UUID, EventView]:
+    """Returns the events by id, opened; those that do not exist are absent."""
+    rows = EventRow.objects.using(store.alias).filter(id__in=list(event_ids))
+    return {event.id: event for event in _opened(store, rows.values_list(*_COLUMNS))}
+
+
 def count_events(store: Store, *, person_id: UUID | None = None) -> int:
     rows = EventRow.objects.using(store.alias)
     return rows.filter(person_id=person_id).count() if person_id else rows.count()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -37,3 +38,9 @@ class Channel(Protocol):
 
 class ChannelDown(Exception):
     """The channel cannot be reached, or does not let us in. The text says why and holds no secret."""
+
+
+class Schedule(Protocol):
+    """Has a worker send what is due in a customer's store at `at`. May fail or be lost; a sweep repairs it."""
+
+    def __call__(self, customer_id: UUID, at: datetime) -> None: ...

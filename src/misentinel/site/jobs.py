@@ -6,12 +6,16 @@ A wake-up that is lost in a crash is repaired by `sweep`, once a minute.
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound, Unavailable
+from misentinel.messages import jobs as sending
 from misentinel.store import outbox
 from misentinel.store.queries import each_store, get_store
 from misentinel.trail.actions import copy_pending
@@ -39,6 +43,26 @@ def drain_outbox(customer_id: str) -> None:
         _log.info("outbox of %s left for later: %s", customer_id, error)
 
 
+def schedule_sending(customer_id: UUID, at: datetime) -> None:
+    """Has the worker send what is due in a store at `at`, or soon if that is past."""
+    later = at > now()
+    lock = f"send:{customer_id}:{at.timestamp() if later else 'now'}"
+    job = send_messages.configure(queueing_lock=lock, schedule_at=at if later else None)
+    try:
+        job.defer(customer_id=str(customer_id))
+    except AlreadyEnqueued:
+        return
+
+
+@app.task(name="send_messages", queue="sending")
+def send_messages(customer_id: str) -> None:
+    """Sends everything that is due in one store."""
+    try:
+        sending.send_due(get_store(UUID(customer_id)), sending.mailer_from(settings.MISENTINEL))
+    except (NotFound, Unavailable) as error:
+        _log.info("messages of %s left for later: %s", customer_id, error)
+
+
 @app.periodic(cron="* * * * *")
 @app.task(name="sweep", queue="sweep", queueing_lock="sweep")
 def sweep(timestamp: int) -> None:
@@ -47,6 +71,8 @@ def sweep(timestamp: int) -> None:
     for store in each_store():
         if outbox.count_waiting(store):
             wake_up(store.customer_id)
+        if sending.has_work(store):
+            schedule_sending(store.customer_id, now())
 
 
 def run_worker(threads: int) -> None:

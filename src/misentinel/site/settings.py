@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "misentinel.teammates",
     "misentinel.people",
     "misentinel.events",
+    "misentinel.segments",
+    "misentinel.messages",
     "misentinel.web.console",
     "misentinel.web",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from misentinel.messages import actions as messages
+from misentinel.messages import jobs as sending
 from misentinel.people import actions as people
 from misentinel.site import jobs
 from misentinel.store import outbox
@@ -14,9 +16,9 @@ from misentinel.store.outbox import Handler
 from misentinel.vault.queries import service_key
 
 HANDLERS: dict[Topic, Sequence[Handler]] = {
-    Topic.EVENTS_RECEIVED: [],
+    Topic.EVENTS_RECEIVED: [messages.consider],
     Topic.PEOPLE_CHANGED: [people.destroy_absorbed_keys],  # last: handlers before it may still open what was absorbed
-    Topic.DELIVERIES_QUEUED: [],
+    Topic.DELIVERIES_QUEUED: [sending.schedule_sending],
 }
 
 
@@ -24,3 +26,4 @@ def connect() -> None:
     """Connects ports and adapters; called once by each process before it does anything."""
     settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
     outbox.use_wake_up(jobs.wake_up)
+    sending.use_schedule(jobs.schedule_sending)

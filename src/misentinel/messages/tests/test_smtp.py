@@ -24,7 +24,7 @@ BODY = b"Subject: s\r\n\r\n.one\r\n..two\r\nthree\r\n"
 
 def letters(count):
     return [
-        Prepared(new_id(), "hello@acme.example.com", f"p{i}@example.com", b"X-N: %d\r\n" % i + BODY)
+        Prepared(new_id(), new_id(), "hello@acme.example.com", f"p{i}@example.com", b"X-N: %d\r\n" % i + BODY)
         for i in range(count)
     ]
 
@@ -99,7 +99,9 @@ def test_an_envelope_that_breaks_goes_again_on_another_connection(pipelining, fa
 
 def test_a_connection_that_breaks_within_the_content_is_never_taken_for_delivered():
     messages = letters(6)
-    big = Prepared(new_id(), "a@example.com", "big@example.com", b"Subject: s\r\n\r\n" + b"x" * 76 * 1000 * 1000)
+    big = Prepared(
+        new_id(), new_id(), "a@example.com", "big@example.com", b"Subject: s\r\n\r\n" + b"x" * 76 * 1000 * 1000
+    )
     with Scripted(lambda n: "drop-in-data" if n == 0 else "") as server:
         ledger = send(server.port, [big, *messages], connections=1)
     assert ledger.results[big.id].fate is Fate.UNSENT

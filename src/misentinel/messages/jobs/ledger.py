@@ -1,0 +1,182 @@
+"""The ledger of one sending job: what it holds, under a lease, and what became of each delivery.
+
+Promises that one statement, so one commit, records results and begins the next messages; that a job whose lease ran out
+begins nothing more; and that what a dead job held is queued again if it was never begun, and *unknown* if it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from misentinel.kernel.actor import system
+from misentinel.kernel.clock import now
+from misentinel.kernel.ids import new_id
+from misentinel.messages.contracts import DeliveryState, Fate, Outcome, Reason, Result
+from misentinel.messages.queries.reports import answer_place
+from misentinel.store.contracts import Store
+from misentinel.trail.actions import record
+from misentinel.trail.contracts import Tag
+from misentinel.vault import queries as vault
+
+if TYPE_CHECKING:
+    from misentinel.messages.jobs.claims import Claim
+
+LEASE_SECONDS = 30.0
+MOST_ATTEMPTS = 10
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 30, 4 * 3600
+
+_OPEN = "INSERT INTO messages_run (id, lease_until) VALUES (%s, clock_timestamp() + make_interval(secs => %s))"
+_BEAT = """
+UPDATE messages_run SET lease_until = clock_timestamp() + make_interval(secs => %s)
+WHERE id = %s AND lease_until > clock_timestamp()
+"""
+_ALIVE = "SELECT id FROM messages_run WHERE id = %(run)s AND lease_until > clock_timestamp() FOR SHARE"
+# A result is the truth even where a successor already took the delivery for unknown.
+_RECORD = f"""
+WITH ended AS (
+    UPDATE messages_delivery d SET
+        state = r.state, waiting = (r.state = 'queued'), reason = r.reason, code = r.code, answer = r.answer,
+        attempts = d.attempts + 1, due_at = COALESCE(r.due_at, d.due_at), ended_at = r.ended_at
+    FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(codes)s::int[], %(answers)s::bytea[],
+                %(due)s::timestamptz[], %(ended)s::timestamptz[])
+        AS r(id, state, reason, code, answer, due_at, ended_at)
+    WHERE d.id = r.id AND d.run_id = %(run)s AND d.state IN ('claimed', 'sending', 'unknown')
+), begun AS (
+    UPDATE messages_delivery SET state = 'sending'
+    WHERE id = ANY(%(starting)s::uuid[]) AND run_id = %(run)s AND state = 'claimed' AND EXISTS ({_ALIVE})
+    RETURNING id
+)
+SELECT id FROM begun
+"""  # noqa: S608  a constant in a constant
+_RELEASE = """
+UPDATE messages_delivery SET state = 'queued', waiting = TRUE, run_id = NULL, reason = %s, due_at = GREATEST(due_at, %s)
+WHERE id = ANY(%s) AND run_id = %s AND state = 'claimed'
+"""
+_DEAD = "SELECT id FROM messages_run WHERE lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED"
+_TAKE_BACK = """
+UPDATE messages_delivery SET
+    state = CASE state WHEN 'sending' THEN 'unknown' ELSE 'queued' END, waiting = (state = 'claimed'),
+    reason = CASE state WHEN 'sending' THEN 'worker_lost' ELSE '' END,
+    ended_at = CASE state WHEN 'sending' THEN %s::timestamptz END
+WHERE run_id = ANY(%s) AND state IN ('claimed', 'sending') RETURNING id, person_id, state
+"""
+_ROW = tuple[UUID, str, str, int, bytes | None, datetime | None, datetime | None]
+
+
+class RowLedger:
+    """See `ports.Ledger`. One for each job; not for several threads."""
+
+    def __init__(self, store: Store, lease_seconds: float = LEASE_SECONDS) -> None:
+        self.store, self.run_id, self.lease_seconds = store, new_id(), lease_seconds
+        self.counts: dict[DeliveryState, int] = {}
+        self._held: dict[UUID, Claim] = {}
+        self._dropped: list[_ROW] = []
+        self._beaten = time.monotonic()
+        with store.connection.cursor() as cursor:
+            cursor.execute(_OPEN, [self.run_id, lease_seconds])
+
+    def hold(self, claims: Iterable[Claim]) -> None:
+        """Learn what was claimed for this job."""
+        self._held.update((claim.id, claim) for claim in claims)
+
+    def drop(self, delivery_id: UUID, reason: Reason) -> None:
+        """A delivery cannot be made; it is recorded with the next results."""
+        self._held.pop(delivery_id, None)
+        state = DeliveryState.FAILED if reason is Reason.TEMPLATE else DeliveryState.SKIPPED
+        self._count(state)
+        self._dropped.append((delivery_id, state.value, reason.value, 0, None, None, now()))
+
+    def record(self, results: Sequence[Result], starting: Sequence[UUID]) -> frozenset[UUID]:
+        rows = [*self._dropped, *(self._row(result) for result in results)]
+        self._dropped = []
+        doubtful = [row[0] for row in rows if row[1] == DeliveryState.UNKNOWN.value]
+        self.beat()
+        if not doubtful:
+            return self._execute(rows, starting)
+        with self.store.atomic():
+            begun = self._execute(rows, starting)
+            _tell_doubt(self.store, doubtful, Reason.NO_ANSWER)
+        return begun
+
+    def beat(self) -> None:
+        if time.monotonic() - self._beaten > self.lease_seconds / 4:
+            self._beaten = time.monotonic()
+            with self.store.connection.cursor() as cursor:
+                cursor.execute(_BEAT, [self.lease_seconds, self.run_id])
+
+    def close(self, unreachable: bool) -> None:
+        """End the job. What it claimed and did not begin is queued again, later if nothing could be reached."""
+        self.record([], [])
+        wait = _FIRST_WAIT_SECONDS if unreachable else 0
+        reason = Reason.UNREACHABLE.value if unreachable else ""
+        with self.store.atomic(), self.store.connection.cursor() as cursor:
+            again = now() + timedelta(seconds=wait)
+            cursor.execute(_RELEASE, [reason, again, list(self._held), self.run_id])
+            cursor.execute("DELETE FROM messages_run WHERE id = %s", [self.run_id])
+
+    def _execute(self, rows: list[_ROW], starting: Sequence[UUID]) -> frozenset[UUID]:
+        if not rows and not starting:
+            return frozenset()
+        names = ("ids", "states", "reasons", "codes", "answers", "due", "ended")
+        columns: dict[str, Any] = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+        columns = {**{name: [] for name in names}, **columns, "run": self.run_id, "starting": list(starting)}
+        with self.store.connection.cursor() as cursor:
+            cursor.execute(_RECORD, columns)
+            return frozenset(row[0] for row in cursor.fetchall())
+
+    def _row(self, result: Result) -> _ROW:
+        outcome, claim = result.outcome, self._held.pop(result.id, None)
+        state, reason = _meaning(outcome, claim.attempts + 1 if claim else MOST_ATTEMPTS)
+        self._count(state)
+        if state is DeliveryState.QUEUED:
+            wait = min(_FIRST_WAIT_SECONDS * 2 ** (claim.attempts if claim else 0), _LONGEST_WAIT_SECONDS)
+            return result.id, state.value, reason, outcome.code, None, now() + timedelta(seconds=wait), None
+        answer = self._sealed(claim, outcome) if claim and outcome.words else None
+        return result.id, state.value, reason, outcome.code, answer, None, now()
+
+    def _sealed(self, claim: Claim, outcome: Outcome) -> bytes | None:
+        key = vault.person_keys(self.store.customer_id, [claim.person_id]).get(claim.person_id)
+        return key.seal(answer_place(claim.id), outcome.words.encode()) if key else None
+
+    def _count(self, state: DeliveryState) -> None:
+        self.counts[state] = self.counts.get(state, 0) + 1
+
+
+def recover(store: Store) -> int:
+    """Takes back what dead jobs held, and returns how many deliveries: never begun ones are queued, begun ones are
+    unknown and never sent again by themselves.
+    """
+    with store.atomic(), store.connection.cursor() as cursor:
+        cursor.execute(_DEAD)
+        dead = [run_id for (run_id,) in cursor.fetchall()]
+        if not dead:
+            return 0
+        cursor.execute(_TAKE_BACK, [now(), dead])
+        taken = cursor.fetchall()
+        cursor.execute("DELETE FROM messages_run WHERE id = ANY(%s)", [dead])
+        doubtful = [row[0] for row in taken if row[2] == DeliveryState.UNKNOWN.value]
+        _tell_doubt(store, doubtful, Reason.WORKER_LOST)
+    return len(taken)
+
+
+def _meaning(outcome: Outcome, attempts: int) -> tuple[DeliveryState, str]:
+    if outcome.fate is Fate.ACCEPTED:
+        return DeliveryState.SENT, ""
+    if outcome.fate is Fate.REFUSED:
+        return DeliveryState.FAILED, Reason.REFUSED.value
+    if outcome.fate is Fate.DOUBTFUL:
+        return DeliveryState.UNKNOWN, Reason.NO_ANSWER.value
+    reason = Reason.DEFERRED if outcome.fate is Fate.DEFERRED else Reason.UNREACHABLE
+    return DeliveryState.FAILED if attempts >= MOST_ATTEMPTS else DeliveryState.QUEUED, reason.value
+
+
+def _tell_doubt(store: Store, delivery_ids: Iterable[UUID], reason: Reason) -> None:
+    for delivery_id in delivery_ids:
+        record(
+            store, system("sender"), Tag.DELIVERY_DOUBT, object_kind="delivery", object_id=delivery_id,
+            details={"reason": reason.value},
+        )  # fmt: skip
