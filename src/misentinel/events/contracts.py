@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 
@@ -45,16 +45,14 @@ class Reason(StrEnum):
     ERASED = "erased"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One item of a request that may be stored. `index` is its place in the request, `document` the item
-    as JSON.
+class Item(NamedTuple):
+    """One item of a request that may be stored. `position` is its place in the request, `document` the item as JSON.
 
-    `name` is the event's name, or that of the page, screen or group. `message_id` is the sender's, or
-    derived.
+    `name` is the event's name, or that of the page or screen. `message_id` is the sender's, or derived. A tuple, as
+    they come by the thousand a second and a frozen dataclass is five times as slow to make.
     """
 
-    index: int
+    position: int
     type: ItemType
     name: str
     message_id: str
@@ -67,13 +65,12 @@ class Item:
     document: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of the item at `index`; for a refusal why, in a word and a sentence, and where (a JSON
+class Verdict(NamedTuple):
+    """What became of the item at `position`; for a refusal why, in a word and a sentence, and where (a JSON
     pointer).
     """
 
-    index: int
+    position: int
     status: Status
     code: Reason | None = None
     reason: str = ""

@@ -59,7 +59,7 @@ def find_by_email(store: Store, address: str) -> list[UUID]:
 
 
 def find_by_user_id(store: Store, user_id: str) -> UUID | None:
-    token = token_bits(vault.tokens(store.customer_id).value(Kind.USER_ID, user_id))
+    token = UUID(bytes=token_bits(vault.tokens(store.customer_id).value(Kind.USER_ID, user_id)))
     found: UUID | None = (
         IdentityRow.objects.using(store.alias).filter(token=token).values_list("person_id", flat=True).first()
     )

@@ -25,7 +25,7 @@ def batch(*items, **around):
 
 
 def reasons(parsed):
-    return [(verdict.index, verdict.code) for verdict in parsed.refused]
+    return [(verdict.position, verdict.code) for verdict in parsed.refused]
 
 
 def test_every_call_is_read_with_what_it_says_of_its_person():
@@ -98,7 +98,7 @@ def test_the_context_of_a_batch_reaches_its_items_and_theirs_wins():
 def test_a_bad_item_is_refused_by_name_and_its_neighbours_are_kept(item, code):
     parsed = batch(TRACK, item, TRACK)
     assert reasons(parsed) == [(1, code)]
-    assert [kept.index for kept in parsed.items] == [0, 2]
+    assert [kept.position for kept in parsed.items] == [0, 2]
 
 
 def test_text_that_merely_spells_nul_is_kept():
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_costs_only_its_own_item(raw):
     item = good[:-1] + b', "properties": ' + raw + b"}"
     parsed = parse(b'{"sentAt": null, "batch": [' + b",".join([good, item, good]) + b"]}", "batch", NOW)
     assert reasons(parsed) == [(1, Reason.NOT_JSON)]
-    assert [kept.index for kept in parsed.items] == [0, 2]
+    assert [kept.position for kept in parsed.items] == [0, 2]
 
 
 def test_an_item_that_is_nested_too_deeply_is_refused():
@@ -226,5 +226,5 @@ fields = st.sampled_from([*TRACK, "timestamp", "context", "traits", "sentAt"])
 @given(st.lists(st.dictionaries(fields, json_values), max_size=4))
 def test_every_item_gets_exactly_one_verdict(items):
     parsed = batch(*items)
-    told = sorted([item.index for item in parsed.items] + [verdict.index for verdict in parsed.refused])
+    told = sorted([item.position for item in parsed.items] + [verdict.position for verdict in parsed.refused])
     assert told == list(range(len(items)))

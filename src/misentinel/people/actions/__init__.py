@@ -3,6 +3,6 @@
 from misentinel.people.actions.attributes import declare_attribute
 from misentinel.people.actions.editing import create_person, edit_person
 from misentinel.people.actions.merging import destroy_absorbed_keys
-from misentinel.people.actions.recognising import recognise
+from misentinel.people.actions.recognising import recognise, until_settled
 
-__all__ = ["create_person", "declare_attribute", "destroy_absorbed_keys", "edit_person", "recognise"]
+__all__ = ["create_person", "declare_attribute", "destroy_absorbed_keys", "edit_person", "recognise", "until_settled"]

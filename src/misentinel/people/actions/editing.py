@@ -8,11 +8,12 @@ from uuid import UUID
 from misentinel.kernel.actor import Actor
 from misentinel.kernel.errors import Conflict, Erased, NotFound
 from misentinel.people.actions import records
-from misentinel.people.actions.recognising import recognise
+from misentinel.people.actions.recognising import recognise, until_settled
 from misentinel.people.contracts import PersonRef
 from misentinel.people.rules import merged_traits
 from misentinel.store import outbox
 from misentinel.store.contracts import Store, Topic
+from misentinel.store.statements import run
 from misentinel.trail import actions as trail
 from misentinel.trail.contracts import Tag
 from misentinel.vault import queries as vault
@@ -20,22 +21,26 @@ from misentinel.vault import queries as vault
 
 def create_person(store: Store, actor: Actor, user_id: str, traits: dict[str, Any]) -> UUID:
     """Adds a person. Raises `Conflict` if the user id is somebody's already."""
-    with store.atomic():
-        recognised = recognise(store, actor, [PersonRef(user_id=user_id, traits=traits)])
-        if not recognised.created:
-            raise Conflict("Somebody has this user id already.")
-        (person_id,) = recognised.created
-        trail.record(
-            store, actor, Tag.PERSON_CREATE, object_kind="person", object_id=person_id, person_id=person_id,
-            details={"fields": sorted(traits)}, after={"traits": traits, "user_id": user_id},
-        )  # fmt: skip
-    return person_id
+
+    def create(exclusive: bool) -> UUID:
+        with store.atomic():
+            recognised = recognise(store, actor, [PersonRef(user_id, traits=traits)], exclusive=exclusive)
+            if not recognised.created:
+                raise Conflict("Somebody has this user id already.")
+            (person_id,) = recognised.created
+            trail.record(
+                store, actor, Tag.PERSON_CREATE, object_kind="person", object_id=person_id, person_id=person_id,
+                details={"fields": sorted(traits)}, after={"traits": traits, "user_id": user_id},
+            )  # fmt: skip
+        return person_id
+
+    return until_settled(create)
 
 
 def edit_person(store: Store, actor: Actor, person_id: UUID, traits: dict[str, Any]) -> None:
     """Says `traits` of a person; None takes one away. Raises `NotFound`, `Erased`."""
     with store.atomic():
-        rows = records.run(
+        rows = run(
             store, "SELECT sealed FROM people_person WHERE id = %b AND merged_into IS NULL FOR UPDATE", [person_id]
         )
         if not rows:

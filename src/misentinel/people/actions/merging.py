@@ -10,6 +10,7 @@ from misentinel.kernel.actor import Actor
 from misentinel.people.actions import records
 from misentinel.people.rules import Plan, joined_ids
 from misentinel.store.contracts import Store
+from misentinel.store.statements import run, uuids
 from misentinel.trail import actions as trail
 from misentinel.trail.contracts import Tag
 from misentinel.vault import actions as vault_actions
@@ -23,16 +24,14 @@ def absorb(store: Store, actor: Actor, plan: Plan, keys: Mapping[UUID, PersonKey
     The absorbed row stays, empty, to say who they became. Needs the exclusive lock on identities.
     """
     people = sorted({*plan.merges, *plan.merges.values()})
-    rows = records.run(
-        store, "SELECT id, sealed FROM people_person WHERE id = ANY(%b) ORDER BY id FOR UPDATE", [people]
-    )
+    rows = run(store, "SELECT id, sealed FROM people_person WHERE id = ANY(%b) ORDER BY id FOR UPDATE", [uuids(people)])
     documents = {
         person_id: records.opened(keys[person_id], person_id, sealed) for person_id, sealed in rows if person_id in keys
     }
     tokens = vault.tokens(store.customer_id)
     for absorbed, survivor in plan.merges.items():
-        records.run(store, "UPDATE people_identity SET person_id = %b WHERE person_id = %b", [survivor, absorbed])
-        records.run(
+        run(store, "UPDATE people_identity SET person_id = %b WHERE person_id = %b", [survivor, absorbed])
+        run(
             store,
             "UPDATE people_person SET merged_into = %b, sealed = '', match = '{}', search = '{}' WHERE id = %b",
             [survivor, absorbed],

@@ -6,9 +6,9 @@ exclusive where people are merged), identity rows by token, people by id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from misentinel.kernel.actor import Actor
@@ -17,63 +17,49 @@ from misentinel.kernel.errors import Unavailable
 from misentinel.kernel.ids import new_id
 from misentinel.people.actions import records
 from misentinel.people.actions.merging import absorb
-from misentinel.people.contracts import PersonRef, Recognised
+from misentinel.people.contracts import PersonRef, Recognised, StartAgain
 from misentinel.people.rules import Kind, Known, Plan, Wanted, resolve, token_bits
 from misentinel.store import outbox
 from misentinel.store.contracts import Store, Topic
+from misentinel.store.statements import bits, run, texts, uuids
 from misentinel.vault import actions as vault_actions
 from misentinel.vault import queries as vault
-from misentinel.vault.contracts import Tokens
+from misentinel.vault.contracts import PersonKey, Tokens
 
 SEEN_GRAIN = timedelta(minutes=5)
 """How far `last_seen_at` may lag behind: a person who is active all day is not rewritten at every event."""
 
 _ATTEMPTS = 8
 _IDENTITIES_LOCK = 0x4D53_6964
+_Done = TypeVar("_Done")
 
 
-class _StartAgain(Exception):
-    """Another batch was first, or this one needs the exclusive lock."""
-
-
-def recognise(store: Store, actor: Actor, refs: Sequence[PersonRef]) -> Recognised:
-    """Returns who is meant by each reference, making, completing and merging people as the rules have it.
-
-    Belongs inside `store.atomic()`. Keys of new people are committed in the vault before anything of theirs is. The id
-    of somebody erased is None. The caller moves what else belongs to merged people before it commits.
-    """
-    tokens = vault.tokens(store.customer_id)
-    wanted = [_wanted(ref, tokens) for ref in refs]
-    exclusive = any(each.previous_anonymous is not None for each in wanted)
+def until_settled(work: Callable[[bool], _Done]) -> _Done:
+    """Calls `work(exclusive)`, which opens a transaction and recognises in it, until nobody is in its way."""
+    exclusive = False
     for _ in range(_ATTEMPTS):
         try:
-            with store.atomic():
-                return _attempt(store, actor, refs, wanted, tokens, exclusive)
-        except _StartAgain as again:
-            exclusive = exclusive or bool(again.args)
+            return work(exclusive)
+        except StartAgain as again:
+            exclusive = exclusive or again.exclusive
     raise Unavailable("Other requests keep changing the same people; try again.")
 
 
-def _wanted(ref: PersonRef, tokens: Tokens) -> Wanted:
-    def bits(kind: Kind, text: str) -> UUID | None:
-        return token_bits(tokens.value(kind, text)) if text else None
+def recognise(store: Store, actor: Actor, refs: Sequence[PersonRef], *, exclusive: bool = False) -> Recognised:
+    """Returns who is meant by each reference, making, completing and merging people as the rules have it.
 
-    return Wanted(
-        bits(Kind.USER_ID, ref.user_id),
-        bits(Kind.ANONYMOUS_ID, ref.anonymous_id),
-        bits(Kind.USER_ID, ref.previous_id),
-        bits(Kind.ANONYMOUS_ID, ref.previous_id),
-    )
-
-
-def _attempt(
-    store: Store, actor: Actor, refs: Sequence[PersonRef], wanted: list[Wanted], tokens: Tokens, exclusive: bool
-) -> Recognised:
+    Belongs inside `store.atomic()` inside `until_settled`: raises `StartAgain`. Keys of new people are committed in the
+    vault before anything of theirs is. The id of somebody erased is None. The caller moves what else belongs to merged
+    people before it commits.
+    """
+    tokens = vault.tokens(store.customer_id)
+    wanted = [_wanted(ref, tokens) for ref in refs]
     known = _known(store, wanted, exclusive)
     plan = resolve(wanted, known, new_id)
     if plan.merges and not exclusive:
-        raise _StartAgain("exclusive")
-    _insert_identities(store, plan)
+        raise StartAgain(exclusive=True)
+    if plan.identities:
+        _insert_identities(store, plan)
     if plan.created:
         vault_actions.mint_person_keys(store.customer_id, plan.created)
     keys = vault.person_keys(store.customer_id, {*plan.ids, *plan.merges})
@@ -83,56 +69,55 @@ def _attempt(
     if plan.merges:
         absorb(store, actor, plan, keys)
     changed = _update(store, tokens, keys, plan, said, known)
-    created = tuple(person_id for person_id in plan.created if person_id in keys)
-    if created or changed or plan.merges:
-        outbox.put(
-            store,
-            Topic.PEOPLE_CHANGED,
-            {
-                "ids": [str(person_id) for person_id in (*created, *changed)],
-                "merged": {str(absorbed): str(survivor) for absorbed, survivor in plan.merges.items()},
-            },
-        )
-    ids = tuple(person_id if person_id in keys else None for person_id in plan.ids)
-    return Recognised(ids, created, tuple(changed), dict(plan.merges))
+    if plan.created or changed or plan.merges:
+        _announce(store, plan, changed)
+    ids = tuple([person_id if person_id in keys else None for person_id in plan.ids])
+    return Recognised(ids, keys, tuple(plan.created), tuple(changed), dict(plan.merges))
 
 
-def _known(store: Store, wanted: list[Wanted], exclusive: bool) -> dict[UUID, Known]:
-    tokens = {
-        token
-        for each in wanted
-        for token in (each.user, each.anonymous, each.previous_user, each.previous_anonymous)
-        if token is not None
-    }
-    lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-    records.run(store, f"SELECT {lock}(%s)", [_IDENTITIES_LOCK])
-    rows = records.run(
+def _wanted(ref: PersonRef, tokens: Tokens) -> Wanted:
+    previous = ref.previous_id
+    return Wanted(
+        token_bits(tokens.value(Kind.USER_ID, ref.user_id)) if ref.user_id else None,
+        token_bits(tokens.value(Kind.ANONYMOUS_ID, ref.anonymous_id)) if ref.anonymous_id else None,
+        token_bits(tokens.value(Kind.USER_ID, previous)) if previous else None,
+        token_bits(tokens.value(Kind.ANONYMOUS_ID, previous)) if previous else None,
+    )
+
+
+def _known(store: Store, wanted: list[Wanted], exclusive: bool) -> dict[bytes, Known]:
+    tokens = {token for each in wanted for token in each if token is not None}
+    # A statement of its own: the next one must see what was committed while this one waited.
+    run(store, _LOCK_EXCLUSIVE if exclusive else _LOCK_SHARED)
+    rows = run(
         store,
-        "SELECT identity.token, person.id, person.identified, person.last_seen_at"
+        "SELECT uuid_send(identity.token), person.id, person.identified, person.last_seen_at"
         " FROM people_identity AS identity JOIN people_person AS person ON person.id = identity.person_id"
         " WHERE identity.token = ANY(%b)",
-        [list(tokens)],
+        [bits(tokens)],
     )
-    return {token: Known(person_id, identified, seen) for token, person_id, identified, seen in rows}
+    return {row[0]: Known(*row[1:]) for row in rows}
+
+
+_LOCK_SHARED = f"SELECT pg_advisory_xact_lock_shared({_IDENTITIES_LOCK})"
+_LOCK_EXCLUSIVE = f"SELECT pg_advisory_xact_lock({_IDENTITIES_LOCK})"
 
 
 def _insert_identities(store: Store, plan: Plan) -> None:
-    """Raises `_StartAgain` if another batch has just given one of the identifiers to somebody."""
-    if not plan.identities:
-        return
+    """Raises `StartAgain` if another batch has just given one of the identifiers to somebody."""
     tokens = sorted(plan.identities)
-    rows = records.run(
+    rows = run(
         store,
         "INSERT INTO people_identity (token, kind, person_id)"
-        " SELECT * FROM unnest(%b::uuid[], %b::text[], %b::uuid[]) ON CONFLICT DO NOTHING RETURNING token",
+        " SELECT * FROM unnest(%b, %b, %b) ON CONFLICT DO NOTHING RETURNING 1",
         [
-            tokens,
-            [plan.identities[token][0].value for token in tokens],
-            [plan.identities[token][1] for token in tokens],
+            bits(tokens),
+            texts([plan.identities[token][0].value for token in tokens]),
+            uuids([plan.identities[token][1] for token in tokens]),
         ],
     )
     if len(rows) != len(tokens):
-        raise _StartAgain
+        raise StartAgain
 
 
 def _said(plan: Plan, refs: Sequence[PersonRef]) -> dict[UUID, list[PersonRef]]:
@@ -145,10 +130,10 @@ def _said(plan: Plan, refs: Sequence[PersonRef]) -> dict[UUID, list[PersonRef]]:
 def _update(
     store: Store,
     tokens: Tokens,
-    keys: dict[UUID, Any],
+    keys: Mapping[UUID, PersonKey],
     plan: Plan,
     said: dict[UUID, list[PersonRef]],
-    known: dict[UUID, Known],
+    known: dict[bytes, Known],
 ) -> list[UUID]:
     """Completes the records of known people of whom something new may have been said. Returns whose changed."""
     seen_before = {each.person_id: each.last_seen_at for each in known.values()}
@@ -157,10 +142,19 @@ def _update(
     for person_id, refs in said.items():
         if person_id in plan.created or person_id not in keys:
             continue
-        last = max((ref.seen_at for ref in refs if ref.seen_at), default=None) or now()
-        stale = person_id not in seen_before or last - seen_before[person_id] > SEEN_GRAIN
-        if person_id in touched or stale or any(ref.traits for ref in refs):
+        before = seen_before.get(person_id)
+        last = max([ref.seen_at for ref in refs if ref.seen_at], default=None) or now()
+        stale = before is None or last - before > SEEN_GRAIN
+        if stale or person_id in touched or any(ref.traits for ref in refs):
             candidates.append(person_id)
     if not candidates:
         return []
     return records.update(store, tokens, keys, {person_id: said[person_id] for person_id in sorted(candidates)})
+
+
+def _announce(store: Store, plan: Plan, changed: Sequence[UUID]) -> None:
+    payload = {
+        "ids": [str(person_id) for person_id in (*plan.created, *changed)],
+        "merged": {str(absorbed): str(survivor) for absorbed, survivor in plan.merges.items()},
+    }
+    outbox.put(store, Topic.PEOPLE_CHANGED, payload)

@@ -8,23 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import psycopg
 
 from misentinel.kernel.clock import now
 from misentinel.people.contracts import PersonRef
 from misentinel.people.models import AttributeRow
 from misentinel.people.rules import joined_ids, match_of, merged_traits, search_tokens
 from misentinel.store.contracts import Store
+from misentinel.store.statements import byteas, jsons, moments, run, texts, uuids
 from misentinel.vault.contracts import PersonKey, Place, Tokens
 
 SEALED_IN = ("people_person", "sealed")
-
-
-def run(store: Store, query: str, parameters: Sequence[Any]) -> list[Any]:
-    """Runs one statement in the open transaction, parameters bound by the server and in binary."""
-    with psycopg.Cursor(store.connection.connection) as cursor:
-        cursor.execute(query.encode(), parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
 
 
 def in_clear(store: Store) -> frozenset[str]:
@@ -64,10 +57,9 @@ def insert(
         store,
         "INSERT INTO people_person"
         " (id, sealed, match, search, identified, last_seen_at, created_at, updated_at)"
-        " SELECT id, sealed, match::jsonb, string_to_array(search, ' '), identified, seen, %b, %b"
-        " FROM unnest(%b::uuid[], %b::bytea[], %b::text[], %b::text[], %b::bool[], %b::timestamptz[])"
-        " AS new (id, sealed, match, search, identified, seen)",
-        [at, at, *(list(column) for column in zip(*rows, strict=True))],
+        " SELECT id, sealed, match, string_to_array(search, ' '), identified, seen, %b, %b"
+        " FROM unnest(%b, %b, %b, %b, %b::bool[], %b) AS new (id, sealed, match, search, identified, seen)",
+        [at, at, *_arrays(rows)],
     )
 
 
@@ -78,7 +70,7 @@ def update(
     rows = run(
         store,
         "SELECT id, sealed, last_seen_at FROM people_person WHERE id = ANY(%b) ORDER BY id FOR UPDATE",
-        [list(said)],
+        [uuids(list(said))],
     )
     clear = in_clear(store)
     changed, seen = [], []
@@ -97,8 +89,8 @@ def update(
         run(
             store,
             "UPDATE people_person AS person SET last_seen_at = new.seen"
-            " FROM unnest(%b::uuid[], %b::timestamptz[]) AS new (id, seen) WHERE person.id = new.id",
-            [list(column) for column in zip(*seen, strict=True)],
+            " FROM unnest(%b, %b) AS new (id, seen) WHERE person.id = new.id",
+            [uuids([row[0] for row in seen]), moments([row[1] for row in seen])],
         )
     return [row[0] for row in changed]
 
@@ -111,23 +103,28 @@ def replace(store: Store, tokens: Tokens, key: PersonKey, person_id: UUID, docum
 def _write(store: Store, rows: list[tuple[Any, ...]]) -> None:
     run(
         store,
-        "UPDATE people_person AS person SET sealed = new.sealed, match = new.match::jsonb,"
+        "UPDATE people_person AS person SET sealed = new.sealed, match = new.match,"
         " search = string_to_array(new.search, ' '), identified = new.identified,"
         " last_seen_at = greatest(person.last_seen_at, new.seen), updated_at = %b"
-        " FROM unnest(%b::uuid[], %b::bytea[], %b::text[], %b::text[], %b::bool[], %b::timestamptz[])"
-        " AS new (id, sealed, match, search, identified, seen) WHERE person.id = new.id",
-        [now(), *(list(column) for column in zip(*rows, strict=True))],
+        " FROM unnest(%b, %b, %b, %b, %b::bool[], %b) AS new (id, sealed, match, search, identified, seen)"
+        " WHERE person.id = new.id",
+        [now(), *_arrays(rows)],
     )
+
+
+def _arrays(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    ids, sealed, match, search, identified, seen = zip(*rows, strict=True)
+    return [uuids(ids), byteas(sealed), jsons(match), texts(search), list(identified), moments(seen)]
 
 
 def _columns(
     tokens: Tokens, key: PersonKey, person_id: UUID, document: dict[str, Any], clear: frozenset[str]
-) -> tuple[UUID, bytes, str, str, bool]:
+) -> tuple[UUID, bytes, bytes, str, bool]:
     traits, user_id = document["traits"], document["user_id"]
     return (
         person_id,
         key.seal(Place(*SEALED_IN, person_id), orjson.dumps(document)),
-        orjson.dumps(match_of(traits, tokens, clear)).decode(),
+        orjson.dumps(match_of(traits, tokens, clear)),
         " ".join(search_tokens(traits, user_id, tokens)),
         bool(user_id),
     )

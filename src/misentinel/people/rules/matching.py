@@ -19,7 +19,16 @@ EMAIL, EMAIL_DOMAIN = "email", "email_domain"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.,]+(?:Z|[+-][0-9:]{2,6})?)?")
 
 
-def match_of(document: Mapping[str, Any], tokens: Tokens, in_clear: frozenset[str] = frozenset()) -> dict[str, Any]:
+Memo = dict[tuple[str, str], Any]
+"""Shapes of text that were made already, for the length of a batch: most fields have few values."""
+
+
+def match_of(
+    document: Mapping[str, Any],
+    tokens: Tokens,
+    in_clear: frozenset[str] = frozenset(),
+    memo: Memo | None = None,
+) -> dict[str, Any]:
     """Returns the searchable shape of `document`: one flat object, inner objects' fields joined with dots.
 
     Numbers and booleans stay; ISO 8601 dates become RFC 3339 in UTC (a date alone stays a date); other text becomes
@@ -28,20 +37,7 @@ def match_of(document: Mapping[str, Any], tokens: Tokens, in_clear: frozenset[st
     is left out: it can be found only by opening the document.
     """
     found: dict[str, Any] = {}
-    for name, value in _fields("", document):
-        if len(found) >= MOST_FIELDS:
-            break
-        if name == EMAIL and isinstance(value, str) and "@" in value:
-            found[EMAIL] = tokens.email(value)
-            found[EMAIL_DOMAIN] = tokens.domain(value)
-            continue
-        shape = (
-            [_shape(name, each, tokens, in_clear) for each in value[:MOST_ELEMENTS] if _is_scalar(each)]
-            if isinstance(value, list)
-            else _shape(name, value, tokens, in_clear)
-        )
-        if shape is not None:
-            found[name] = shape
+    _add(found, "", document, tokens, in_clear, {} if memo is None else memo)
     return found
 
 
@@ -80,25 +76,51 @@ def joined_ids(ids: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(ids))[-MOST_ANONYMOUS_IDS:]
 
 
-def _fields(prefix: str, document: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+def _add(
+    found: dict[str, Any],
+    prefix: str,
+    document: Mapping[str, Any],
+    tokens: Tokens,
+    in_clear: frozenset[str],
+    memo: Memo,
+) -> None:
     for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _fields(f"{prefix}{key}.", value)
-        else:
-            yield prefix + key, value
+        if len(found) >= MOST_FIELDS:
+            return
+        name = prefix + key
+        if isinstance(value, str):
+            if name == EMAIL and "@" in value:
+                found[EMAIL] = tokens.email(value)
+                found[EMAIL_DOMAIN] = tokens.domain(value)
+            else:
+                shape = _shape(name, value, tokens, in_clear, memo)
+                if shape is not None:
+                    found[name] = shape
+        elif isinstance(value, dict):
+            _add(found, name + ".", value, tokens, in_clear, memo)
+        elif isinstance(value, list):
+            found[name] = [
+                _shape(name, each, tokens, in_clear, memo) if isinstance(each, str) else each
+                for each in value[:MOST_ELEMENTS]
+                if isinstance(each, str | int | float)
+            ]
+        elif value is not None:
+            found[name] = value
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool)
+def _shape(name: str, text: str, tokens: Tokens, in_clear: frozenset[str], memo: Memo) -> str | None:
+    known = memo.get((name, text), False)
+    if known is not False:
+        shape: str | None = known
+    else:
+        shape = memo[name, text] = _new_shape(name, text, tokens, in_clear)
+    return shape
 
 
-def _shape(name: str, value: Any, tokens: Tokens, in_clear: frozenset[str]) -> Any:
-    if not isinstance(value, str):
-        return value
-    if not value or len(value) > LONGEST_TEXT:
+def _new_shape(name: str, text: str, tokens: Tokens, in_clear: frozenset[str]) -> str | None:
+    if not text or len(text) > LONGEST_TEXT:
         return None
-    if value[0].isdigit():
-        moment = as_date(value)
-        if moment is not None:
-            return moment
-    return value if name in in_clear else tokens.value(name, value)
+    moment = as_date(text) if text[0].isdigit() else None
+    if moment is not None:
+        return moment
+    return text if name in in_clear else tokens.value(name, text)

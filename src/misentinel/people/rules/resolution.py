@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -22,18 +23,16 @@ class Kind(StrEnum):
     ANONYMOUS_ID = "anonymous_id"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The tokens of one reference. An alias's previous id may be of either kind."""
 
-    user: UUID | None = None
-    anonymous: UUID | None = None
-    previous_user: UUID | None = None
-    previous_anonymous: UUID | None = None
+    user: bytes | None = None
+    anonymous: bytes | None = None
+    previous_user: bytes | None = None
+    previous_anonymous: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """Whose a token is, as the store has it."""
 
     person_id: UUID
@@ -47,7 +46,7 @@ class Plan:
 
     ids: list[UUID] = field(default_factory=list)
     created: dict[UUID, None] = field(default_factory=dict)
-    identities: dict[UUID, tuple[Kind, UUID]] = field(default_factory=dict)
+    identities: dict[bytes, tuple[Kind, UUID]] = field(default_factory=dict)
     identified: set[UUID] = field(default_factory=set)
     merges: dict[UUID, UUID] = field(default_factory=dict)
 
@@ -58,12 +57,12 @@ class Plan:
         return person_id
 
 
-def token_bits(token: str) -> UUID:
-    """Returns the 128 bits of a token of 22 characters, as the store keeps them."""
-    return UUID(bytes=urlsafe_b64decode(token + "=="))
+def token_bits(token: str) -> bytes:
+    """Returns the 128 bits of a token of 22 characters, as the store keeps them (in a column of type uuid)."""
+    return urlsafe_b64decode(token + "==")
 
 
-def resolve(wanted: Sequence[Wanted], known: Mapping[UUID, Known], new_id: Callable[[], UUID]) -> Plan:
+def resolve(wanted: Sequence[Wanted], known: Mapping[bytes, Known], new_id: Callable[[], UUID]) -> Plan:
     """Returns the plan. References are taken in order, each seeing what those before it brought."""
     resolution = _Resolution(known, new_id)
     for each in wanted:
@@ -82,7 +81,7 @@ def resolve(wanted: Sequence[Wanted], known: Mapping[UUID, Known], new_id: Calla
 
 
 class _Resolution:
-    def __init__(self, known: Mapping[UUID, Known], new_id: Callable[[], UUID]) -> None:
+    def __init__(self, known: Mapping[bytes, Known], new_id: Callable[[], UUID]) -> None:
         self.plan = Plan()
         self.owner = {token: each.person_id for token, each in known.items()}
         self.identified_before = {each.person_id for each in known.values() if each.identified}
@@ -119,11 +118,11 @@ class _Resolution:
         if self._whose(wanted.previous_user) is None:
             self._attach(wanted.previous_anonymous, Kind.ANONYMOUS_ID, person)
 
-    def _whose(self, token: UUID | None) -> UUID | None:
+    def _whose(self, token: bytes | None) -> UUID | None:
         owner = self.owner.get(token) if token is not None else None
         return self.plan.final(owner) if owner is not None else None
 
-    def _attach(self, token: UUID | None, kind: Kind, person: UUID) -> None:
+    def _attach(self, token: bytes | None, kind: Kind, person: UUID) -> None:
         if token is not None and token not in self.owner:
             self.owner[token] = person
             self.plan.identities[token] = (kind, person)

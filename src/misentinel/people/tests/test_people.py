@@ -24,8 +24,11 @@ ACTOR = system("test")
 
 
 def recognise(store, *refs):
-    with store.atomic():
-        return actions.recognise(store, ACTOR, refs)
+    def work(exclusive):
+        with store.atomic():
+            return actions.recognise(store, ACTOR, refs, exclusive=exclusive)
+
+    return actions.until_settled(work)
 
 
 def only(store, *refs):

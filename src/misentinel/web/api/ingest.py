@@ -36,11 +36,11 @@ def _receive(gate: Gate, call: str) -> HttpResponse:
         raise TooMany("This write key sends more events than it may; wait before sending more.", retry_after=wait)
     verdicts = ingest(gate.store, gate.actor, batch)
     body = orjson.dumps({"success": True, "results": [_told(verdict) for verdict in verdicts]})
-    return HttpResponse(body, content_type="application/json")
+    return HttpResponse(body, content_type="application/json", headers={"Content-Length": str(len(body))})
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:
-    told: dict[str, Any] = {"index": verdict.index, "status": verdict.status}
+    told: dict[str, Any] = {"index": verdict.position, "status": verdict.status}
     if verdict.status is Status.REFUSED:
         told |= {"code": verdict.code, "reason": verdict.reason}
         if verdict.path:
