@@ -160,7 +160,14 @@ def _drop_database(connection: psycopg.Connection[Any], name: str) -> None:
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
         # Whoever ends another role's sessions must be a member of it.
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(identifier))
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
+    try:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
+    except psycopg.errors.InsufficientPrivilege:
+        # An autovacuum worker is in there, which only a superuser may force out. Without FORCE it is asked to leave
+        # and waited for, once the customer's own sessions have ended.
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(identifier))
+        connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s", [name])
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(identifier))
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(identifier))
 
 
