@@ -18,6 +18,7 @@ from misentinel.kernel.errors import NotFound, Unavailable
 from misentinel.messages import jobs as sending
 from misentinel.store import outbox
 from misentinel.store.queries import each_store, get_store
+from misentinel.teammates.jobs import forget_what_ended
 from misentinel.trail.actions import copy_pending
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def send_messages(customer_id: str) -> None:
 def sweep(timestamp: int) -> None:
     """Repairs what a crash between a commit and its wake-up left behind, in every store."""
     copy_pending()
+    forget_what_ended()
     for store in each_store():
         if outbox.count_waiting(store):
             wake_up(store.customer_id)

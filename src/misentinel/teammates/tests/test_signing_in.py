@@ -13,6 +13,7 @@ from misentinel.kernel.actor import system
 from misentinel.kernel.clock import held, in_future, now
 from misentinel.teammates import actions, second_factor
 from misentinel.teammates.contracts import Permission
+from misentinel.teammates.jobs import forget_what_ended
 from misentinel.teammates.models import Enrolment, SignInFailure, Teammate
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries, list_platform_entries
@@ -329,3 +330,17 @@ def _masked(answer, email: str) -> tuple[str, dict[str, str]]:
     headers = {name: value for name, value in answer.headers.items() if name != "X-Request-Id"}
     headers["Content-Length"] = "…"
     return body, headers
+
+
+def test_what_ended_is_forgotten_and_what_counts_is_kept(asha) -> None:
+    with held(now() - timedelta(days=60)):
+        old = signed_in(asha)
+    give_password(browser(), asha, "not the password at all")
+    forget_what_ended()
+    assert SignInFailure.objects.count() == 1
+    assert asha.browser.get("/account/sessions").status_code == 200
+    assert old.get("/account/sessions").status_code == 302
+    assert asha.session_records.count() == 1
+    with held(in_future(minutes=6)):
+        forget_what_ended()
+    assert SignInFailure.objects.count() == 0

@@ -29,7 +29,7 @@ class KeyForm(forms.Form):
             (CredentialKind.API_TOKEN.value, "API token: holds the permissions chosen below"),
         ]
     )
-    lifetime = forms.ChoiceField(label="Works for", choices=_LIFETIMES, required=False)
+    lifetime = forms.ChoiceField(label="Works for", choices=_LIFETIMES, required=False, initial="365")
 
 
 @routes.get("settings/keys", needs=_NEEDS, tag=Tag.CREDENTIAL_LIST, name="keys")

@@ -1,0 +1,20 @@
+"""What time makes useless is forgotten: sign-in tries that no longer count, sessions' and links' leftovers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from misentinel.kernel.clock import now
+from misentinel.teammates import throttle
+from misentinel.teammates.models import Enrolment, SessionRecord
+from misentinel.teammates.session_store import SessionStore
+
+_KEPT = timedelta(days=30)  # as long as an address that somebody signed in from counts as theirs, see throttle
+
+
+def forget_what_ended() -> None:
+    """Safe to repeat. What happened stays on the trail; these rows only served to decide."""
+    throttle.forget_old()
+    SessionStore.clear_expired()
+    SessionRecord.objects.filter(expires_at__lt=now() - _KEPT).delete()
+    Enrolment.objects.filter(expires_at__lt=now() - _KEPT).delete()
