@@ -8,6 +8,7 @@ from misentinel.web.api import urls as api
 from misentinel.web.console import account, account_enrolment, teammates, teammates_keys
 from misentinel.web.console import urls as console
 from misentinel.web.gate import check_routes
+from misentinel.web.public import unsubscribe
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *api.urlpatterns,
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *account_enrolment.routes.urlpatterns(),
     *teammates.routes.urlpatterns(),
     *teammates_keys.routes.urlpatterns(),
+    *unsubscribe.routes.urlpatterns(),
 ]
 
 handler404 = "misentinel.web.answers.not_found"

@@ -124,7 +124,7 @@ class _Sandbox(Environment):
     block_nesting_limit: ClassVar[int] = 20
     context_depth_limit: ClassVar[int] = 20
     loop_iteration_limit: ClassVar[int | None] = 10_000
-    local_namespace_limit: ClassVar[int | None] = 1_000_000
+    local_namespace_limit: ClassVar[int | None] = 200_000
     output_stream_limit: ClassVar[int | None] = OUTPUT_LIMIT
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
