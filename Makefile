@@ -15,10 +15,11 @@ $(VENV)/installed: requirements/base.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/developer: $(VENV)/installed requirements/dev.txt requirements/tools.txt
+$(VENV)/developer: $(VENV)/installed requirements/dev.txt requirements/tools.txt tests/strangers/node/package-lock.json
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@./scripts/venv .venv-tools requirements/tools.txt
 	@./scripts/browser
+	@./scripts/strangers
 	@./scripts/postgresql15
 	@touch $@
 
