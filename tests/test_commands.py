@@ -15,17 +15,31 @@ from click.testing import CliRunner
 from misentinel.cli import command
 from misentinel.cli.main import cli
 from misentinel.customers.queries import get_customer
+from misentinel.kernel.actor import system
 from misentinel.kernel.errors import MiSentinelError
 from misentinel.store.contracts import Store
+from misentinel.teammates import actions as teammates
+from misentinel.teammates.contracts import CredentialKind, Permission
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_platform_entries
+from tests.cast import hire
 
 ARGUMENTS: dict[str, list[str]] = {
     "customer create": ["Walked Ltd", "--slug", "{new}"],
     "customer list": ["--closed"],
     "customer show": ["{acme}"],
+    "customer rotate-key": ["{acme}"],
     "customer close": ["{acme}", "--yes"],
     "stores migrate": [],
+    "teammate invite": ["{email}", "--customer", "{acme}", "--owner"],
+    "teammate link": ["{ben}", "--customer", "{acme}"],
+    "teammate list": ["--customer", "{acme}"],
+    "teammate permit": ["{ben}", "--customer", "{acme}", "--permission", "trail"],
+    "teammate suspend": ["{ben}", "--customer", "{acme}"],
+    "teammate reinstate": ["{gone}", "--customer", "{acme}"],
+    "key create": ["Shop", "--customer", "{acme}", "--write"],
+    "key list": ["--customer", "{acme}"],
+    "key revoke": ["{key}", "--customer", "{acme}"],
     "trail list": ["--customer", "{acme}", "--limit", "5"],
     "trail show": ["{entry}", "--customer", "{acme}"],
 }
@@ -62,7 +76,15 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store)
     slug = get_customer(acme.customer_id).slug
     entry = str(list_platform_entries(EntryFilter(object_id=str(acme.customer_id))).entries[0].id)
     new = f"walked-{uuid.uuid4().hex[:8]}"
-    arguments = [a.format(acme=slug, new=new, entry=entry) for a in ARGUMENTS[name]]
+    hire(acme.customer_id, "Asha")
+    ben, gone = hire(acme.customer_id, "Ben", [Permission.TRAIL]), hire(acme.customer_id, "Gone", [Permission.TRAIL])
+    teammates.suspend_teammate(system("test"), acme.customer_id, gone.id)
+    key = teammates.create_credential(system("test"), acme.customer_id, CredentialKind.WRITE_KEY, name="Old")
+    given = {
+        "acme": slug, "new": new, "entry": entry, "ben": ben.email, "gone": gone.email, "key": str(key.view.id),
+        "email": f"{new}@example.com",
+    }  # fmt: skip
+    arguments = [a.format(**given) for a in ARGUMENTS[name]]
     told, error = _run(*name.split(), *arguments)
     assert error is None, told
     entries = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=os.environ["SUDO_USER"])).entries

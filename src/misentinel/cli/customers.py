@@ -86,3 +86,18 @@ def close(actor: Actor, customer: str, yes: bool) -> None:
     confirm(f"Close {found.name} and destroy everything it stores? This cannot be undone.", yes)
     close_customer(actor, found.id)
     console.print(f"{found.name} is closed. Its database is gone and its keys are destroyed.")
+
+
+@group.command("rotate-key")
+@click.argument("customer")
+@recorded(Tag.CUSTOMER_KEY_ROTATE)
+def rotate_key(actor: Actor, customer: str) -> None:
+    """Give a customer a new key and wrap its people's keys anew. Nothing sealed is touched; run again to resume."""
+    from rich.progress import Progress
+
+    from misentinel.customers.actions import rotate_key as rotate
+
+    with Progress(console=console) as progress:
+        task = progress.add_task("Wrapping keys anew", total=None)
+        version = rotate(actor, customer, lambda done, of: progress.update(task, completed=done, total=of))
+    console.print(f"The customer's key is now version {version}; the earlier one opens nothing any more.")

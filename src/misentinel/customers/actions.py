@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -16,6 +17,7 @@ from misentinel.kernel.errors import Conflict, NotFound
 from misentinel.store import provisioning
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
+from misentinel.vault import actions as vault
 
 
 def create_customer(
@@ -78,3 +80,16 @@ def _mark_closed(actor: Actor, customer: Customer) -> None:
         CustomerRow.objects.filter(id=customer.id).update(closed_at=now())
         details = {"slug": customer.slug}
         record_control(actor, Tag.CUSTOMER_CLOSE, object_kind="customer", object_id=customer.id, details=details)
+
+
+def rotate_key(actor: Actor, name_or_id: str, progress: Callable[[int, int], None]) -> int:
+    """Gives a customer a new key, wraps its people's keys anew and returns the version. Resumes when called again."""
+    customer = get_customer(name_or_id)
+    if customer.closed_at is not None:
+        raise Conflict(f"{customer.name} is closed; its keys are destroyed.")
+    version = vault.rotate_customer_key(customer.id, progress=progress)
+    record_control(
+        actor, Tag.CUSTOMER_KEY_ROTATE, customer_id=customer.id, object_kind="customer", object_id=customer.id,
+        details={"version": version},
+    )  # fmt: skip
+    return version
