@@ -223,13 +223,17 @@ def test_signing_in_leads_to_our_own_pages_only(onward: str) -> None:
 
 def test_the_session_key_changes_at_each_step_and_the_cookie_is_guarded(asha) -> None:
     client = browser()
-    keys = []
+    planted = client.session
+    planted["planted"] = "by somebody else"
+    planted.save()
+    keys = [client.cookies["__Host-session"].value]
     with held(now() + timedelta(seconds=60)):
         give_password(client, asha)
         keys.append(client.cookies["__Host-session"].value)
         client.post("/sign-in/code", {"code": code_for(seed_of(asha))})
         keys.append(client.cookies["__Host-session"].value)
-    assert len(set(keys)) == 2
+    assert len(set(keys)) == 3
+    assert "planted" not in client.session
     cookie = client.cookies["__Host-session"]
     assert cookie["secure"] and cookie["httponly"] and cookie["samesite"] == "Lax"
     assert cookie["path"] == "/" and not cookie["domain"]
