@@ -101,10 +101,11 @@ def test_it_serves_from_nothing_resumes_without_a_loss_and_leaves_nothing_runnin
         assert (again["write_key"], again["api_token"]) == ("", "")
         assert again["enrolment_link"] != first["enrolment_link"]
         assert (Path(home) / "root.key").read_bytes() == root_key
-        listed = subprocess.run(
-            [*PROGRAM, "customer", "show", "acme"], env=alone, capture_output=True, text=True, timeout=60, check=False
-        )
+        listed = _command(alone, "customer", "show", "acme")
         assert first["customer_id"] in listed.stdout, listed.stderr
+        told = _command(alone, "trail", "list", "--json").stdout
+        assert told.count('"tag":"service:stop"') == 1
+        assert told.count('"tag":"service:start"') == 2
         process.kill()  # the supervisor itself, which can then stop nobody
         process.communicate()
         assert wait_until_nothing_is_left(home) == []
@@ -120,10 +121,12 @@ def test_it_serves_from_nothing_resumes_without_a_loss_and_leaves_nothing_runnin
 
 def test_ctrl_c_while_it_starts_leaves_nothing_running(alone):
     process = start_program(alone)
-    time.sleep(3)
+    assert process.stderr.readline() == "starting the databases\n"
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert "Traceback" not in said
+    assert said.splitlines()[-1] == "stopped before everything ran"
+    assert process.returncode == 0
     assert wait_until_nothing_is_left(alone["MISENTINEL_HOME"]) == []
 
 
@@ -258,6 +261,12 @@ def test_a_full_disk_is_told_before_anything_is_made(alone, tmp_path):
         assert not (small / "home" / "clusters").exists()
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def _command(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def _nowhere(dsn: str) -> str:
