@@ -11,13 +11,21 @@ from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
 from conftest import _customer
 from misentinel.kernel.actor import system
 from misentinel.kernel.ids import new_id
+from misentinel.messages.actions.sending import send_message
+from misentinel.messages.actions.writing import create_message
+from misentinel.messages.contracts import Draft, Kind
+from misentinel.messages.jobs import mailer_from, send_due
+from misentinel.messages.queries.mailbox import list_mail
 from misentinel.people.actions import create_person
+from misentinel.segments.actions import create_segment
+from misentinel.segments.queries import EVERYONE_ID
 from misentinel.site import urls
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions
@@ -32,12 +40,36 @@ def _key(store: Store) -> UUID:
     return made.view.id
 
 
+def _segment(store: Store) -> UUID:
+    rule = {"all": [{"attribute": "city", "test": "is", "value": "York"}]}
+    return create_segment(store, system("test"), f"Yorkers {new_id()}", rule).id
+
+
+def _message(store: Store, kind: Kind = Kind.MANUAL) -> UUID:
+    auto = {"trigger_event": "Signed Up"} if kind is Kind.AUTO else {"segment_id": EVERYONE_ID}
+    draft = Draft(name="Thanks", subject="Thank you", html="", text="Hello", **auto)
+    return create_message(store, system("test"), kind, draft).id
+
+
+def _mail(store: Store) -> UUID:
+    """What a sent message leaves in the mailbox while there is no mail server."""
+    create_person(store, system("test"), f"person-{new_id()}", {"email": "ada@example.com"})
+    send_message(store, system("test"), _message(store))
+    send_due(store, mailer_from(settings.MISENTINEL))
+    return list_mail(store).mails[0].id
+
+
 # What each parameter of a URL names, and how Bolt comes to have one. A new parameter belongs here.
 OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
     "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
     "key_id": _key,
     "person_id": lambda store: create_person(store, system("test"), f"person-{new_id()}", {"city": "York"}),
+    "segment_id": _segment,
+    "message_id": _message,
+    "manual_id": _message,
+    "auto_id": lambda store: _message(store, Kind.AUTO),
+    "mail_id": _mail,
     "entry_id": lambda store: list_entries(store).entries[0].id,
 }
 NO_IDS = {"token", "kind"}  # a secret by itself, which names nothing to whoever does not hold it; an enumerated word

@@ -43,7 +43,7 @@ def list_recipients(
     if after is not None:
         rows = rows.filter(id__gt=after)
     found = list(rows.order_by("id")[: limit + 1])
-    page = [_view(row) for row in found[:limit]]
+    page = [view_delivery(row) for row in found[:limit]]
     return DeliveryPage(page, page[-1].id if len(found) > limit else None)
 
 
@@ -54,7 +54,7 @@ def get_delivery(store: Store, delivery_id: UUID) -> DeliveryView:
         raise NotFound("There is no such delivery.")
     key = vault.person_keys(store.customer_id, [row.person_id]).get(row.person_id)
     answer = key.open(answer_place(row.id), bytes(row.answer)).decode() if key and row.answer else ""
-    return _view(row, answer)
+    return view_delivery(row, answer)
 
 
 def next_due(store: Store) -> datetime | None:
@@ -68,7 +68,7 @@ def answer_place(delivery_id: UUID) -> Place:
     return Place("messages_delivery", "answer", delivery_id)
 
 
-def _view(row: DeliveryRow, answer: str = "") -> DeliveryView:
+def view_delivery(row: DeliveryRow, answer: str = "") -> DeliveryView:
     return DeliveryView(
         id=row.id, message_id=row.message_id, person_id=row.person_id, state=DeliveryState(row.state),
         reason=Reason(row.reason) if row.reason else None, attempts=row.attempts, code=row.code,

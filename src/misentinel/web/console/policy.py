@@ -15,6 +15,8 @@ PREVIEW_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; "
     "frame-ancestors 'self'; base-uri 'none'"
 )
+# What mail programs do for a message that chooses no font; anything the message says itself wins.
+_PLAIN_LOOK = "<style>:where(body) {font: 15px/1.55 system-ui, sans-serif; margin: 16px; color: #1f2937}</style>"
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _BAND = (
     '<div style="font: 14px system-ui, sans-serif; color: {}; background: {}; '
@@ -23,8 +25,8 @@ _BAND = (
 
 
 def sandboxed(html: str, *, status: int = 200) -> HttpResponse:
-    """Returns `html` as the document of an iframe on our own pages."""
-    response = HttpResponse(html, status=status)
+    """Returns `html`, a whole document or a part of one, as the document of an iframe on our own pages."""
+    response = HttpResponse(f"<!doctype html>{_PLAIN_LOOK}{html}", status=status)
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     return response
 

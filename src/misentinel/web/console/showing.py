@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from misentinel.events.contracts import EventView
+from misentinel.messages.contracts import DeliveryView
 from misentinel.people.contracts import Person
 from misentinel.web.console.rendering import initials
 
@@ -42,6 +43,18 @@ def event_item(event: EventView) -> dict[str, Any]:
         "at": event.at,
         "title": name,
         "properties": flat(said) if isinstance(said, Mapping) else [],
+    }
+
+
+def delivery_item(delivery: DeliveryView, message_name: str) -> dict[str, Any]:
+    """Returns what a timeline says of a message to this person."""
+    return {
+        "kind": "delivery",
+        "at": delivery.ended_at or delivery.due_at,
+        "title": message_name,
+        "url": f"/messages/{delivery.message_id}",
+        "state": delivery.state.value,
+        "note": delivery.reason.value.replace("_", " ").capitalize() if delivery.reason else "",
     }
 
 

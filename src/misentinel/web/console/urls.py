@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from misentinel.web.console.pages import overview, people, settings, trail
+from misentinel.web.console.pages import attributes, mailbox, messages, overview, people, segments, settings, trail
 from misentinel.web.console.routes import routes
 
-PAGES = (overview, people, settings, trail)
+PAGES = (attributes, mailbox, messages, overview, people, segments, settings, trail)
 urlpatterns = routes.urlpatterns()

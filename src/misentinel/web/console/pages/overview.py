@@ -7,11 +7,18 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.http import HttpResponse
+from django.urls import reverse
 
+from misentinel.events.queries import count_events
+from misentinel.messages.queries.deliveries import count_sent, list_latest
+from misentinel.messages.queries.messages import list_messages
+from misentinel.people.queries import count_people, list_people
+from misentinel.segments.queries import list_segments
 from misentinel.teammates.contracts import CredentialKind, Permission
 from misentinel.teammates.queries import list_credentials, list_teammates
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries
+from misentinel.web.console.examples import identify_command
 from misentinel.web.console.naming import Names
 from misentinel.web.console.pages.trail import row
 from misentinel.web.console.rendering import render
@@ -42,42 +49,86 @@ def overview(gate: Gate) -> HttpResponse:
         "steps": steps if not all(step.done for step in steps) else [],
         "steps_done": sum(step.done for step in steps),
         "next": next((step for step in steps if not step.done), None),
+        "figures": _figures(gate) if gate.may(Permission.USER_DATA) else [],
+        "deliveries": _deliveries(gate),
         "entries": _activity(gate) if gate.may(Permission.TRAIL) else None,
-        "deliveries": None,
-        "figures": [],
     }
     return render(gate, "console/overview.html", context)
 
 
 def _steps(gate: Gate) -> list[tuple[Step, Permission]]:
-    keys = [key for key in list_credentials(gate.customer_id) if key.revoked_at is None]
-    writing = any(key.kind is CredentialKind.WRITE_KEY for key in keys)
-    mail_server = bool(django_settings.MISENTINEL.smtp_url)
+    """What a newcomer does, in order, and which permission each needs."""
     return [
-        (
-            Step(
-                "Make a write key", writing, "Your website or app shows it with every person and event it sends.",
-                "/settings/keys", "Make a key",
-            ),
-            Permission.APP_SETTINGS,
-        ),
-        (
-            Step(
-                "Invite a teammate", len(list_teammates(gate.customer_id)) > 1,
-                "Everyone signs in as themselves, with exactly the permissions you give.",
-                "/teammates/invite", "Invite",
-            ),
-            Permission.TEAMMATES,
-        ),
-        (
-            Step(
-                "Connect a mail server", mail_server,
-                "Until then, what you send lands in the mailbox. The operator sets MISENTINEL_SMTP_URL.",
-                "/mailbox", "Open the mailbox",
-            ),
-            Permission.APP_SETTINGS,
-        ),
-    ]  # fmt: skip
+        (_write_key_step(gate), Permission.APP_SETTINGS),
+        (_first_person_step(gate), Permission.USER_DATA),
+        (_segment_step(gate), Permission.USER_DATA),
+        (_message_step(gate), Permission.MANUAL_MESSAGES_SEND),
+        (_teammate_step(gate), Permission.TEAMMATES),
+        (_mail_server_step(), Permission.APP_SETTINGS),
+    ]
+
+
+def _write_key_step(gate: Gate) -> Step:
+    keys = [key for key in list_credentials(gate.customer_id) if key.revoked_at is None]
+    done = any(key.kind is CredentialKind.WRITE_KEY for key in keys)
+    text = "Your website or app shows it with every person and event it sends."
+    return Step("Make a write key", done, text, reverse("keys"), "Make a key")
+
+
+def _first_person_step(gate: Gate) -> Step:
+    done = bool(list_people(gate.store, limit=1).people)
+    text = "Put your key into this command and run it. The person appears under People."
+    return Step("Send your first person", done, text, command=identify_command())
+
+
+def _segment_step(gate: Gate) -> Step:
+    done = any(not segment.builtin for segment in list_segments(gate.store))
+    text = "A group of people made by rules: whom a message is for."
+    return Step("Make a segment", done, text, reverse("segment-new"), "New segment")
+
+
+def _message_step(gate: Gate) -> Step:
+    text = "You see it as a real person would, and how many people it goes to, before anything leaves."
+    return Step(
+        "Send a message", bool(list_latest(gate.store, limit=1)), text, reverse("message-new-manual"), "Write one"
+    )
+
+
+def _teammate_step(gate: Gate) -> Step:
+    done = len(list_teammates(gate.customer_id)) > 1
+    text = "Everyone signs in as themselves, with exactly the permissions you give."
+    return Step("Invite a teammate", done, text, reverse("teammate-invite"), "Invite")
+
+
+def _mail_server_step() -> Step:
+    done = bool(django_settings.MISENTINEL.smtp_url)
+    text = "Until the operator sets MISENTINEL_SMTP_URL, what you send lands in the mailbox."
+    return Step("Connect a mail server", done, text, reverse("mailbox"), "Open the mailbox")
+
+
+def _figures(gate: Gate) -> list[dict[str, Any]]:
+    segments = [segment for segment in list_segments(gate.store) if not segment.builtin]
+    return [
+        {"label": "People", "value": f"{count_people(gate.store):,}", "url": reverse("people")},
+        {"label": "Events", "value": f"{count_events(gate.store):,}"},
+        {"label": "Segments", "value": len(segments), "url": reverse("segments")},
+        {"label": "Messages sent", "value": f"{count_sent(gate.store):,}", "url": reverse("messages")},
+    ]
+
+
+def _deliveries(gate: Gate) -> list[dict[str, Any]]:
+    """The last deliveries, without whom they went to: that is on the message's own page, for whoever may see it."""
+    latest = list_latest(gate.store, limit=_RECENT)
+    names = {message.id: message.draft.name for message in list_messages(gate.store)} if latest else {}
+    return [
+        {
+            "message_name": names.get(delivery.message_id, "A deleted message"),
+            "message_url": reverse("message", kwargs={"message_id": delivery.message_id}),
+            "state": delivery.state.value,
+            "at": delivery.ended_at or delivery.due_at,
+        }
+        for delivery in latest
+    ]
 
 
 def _activity(gate: Gate) -> list[dict[str, Any]]:

@@ -13,6 +13,9 @@ from django.urls import reverse
 from misentinel.events.contracts import EventView
 from misentinel.events.queries import timeline
 from misentinel.kernel.ids import parse_id
+from misentinel.messages.contracts import DeliveryView
+from misentinel.messages.queries.deliveries import is_unsubscribed, list_latest
+from misentinel.messages.queries.messages import list_messages
 from misentinel.people.contracts import Person
 from misentinel.people.queries import find_by_email, find_by_user_id, get_person, list_people, open_many
 from misentinel.teammates.contracts import Permission
@@ -22,12 +25,13 @@ from misentinel.web.console.examples import identify_command
 from misentinel.web.console.naming import Names
 from misentinel.web.console.rendering import render
 from misentinel.web.console.routes import routes
-from misentinel.web.console.showing import event_item, flat, person_row
+from misentinel.web.console.showing import delivery_item, event_item, flat, person_row
 from misentinel.web.gate import Gate
 
 _PAGE = 50
 _EVENTS = 40
 _LOOKS = 8
+_DELIVERIES = 200
 
 
 @routes.get("people", needs=Permission.USER_DATA, tag=Tag.PERSON_LIST, name="people")
@@ -58,7 +62,8 @@ def profile(gate: Gate, person_id: UUID) -> HttpResponse:
     context = {
         "person": person_row(person),
         "attributes": flat(person.traits),
-        "timeline": [event_item(event) for event in events[:_EVENTS]],
+        "timeline": _merged(gate, person.id, events, before),
+        "subscription": "Unsubscribed" if is_unsubscribed(gate.store, person.id) else "",
         "looks": _looks(gate, person.id) if gate.may(Permission.TRAIL) else None,
         "page": {
             "first_url": reverse("person", kwargs={"person_id": person.id}) if before else "",
@@ -66,6 +71,25 @@ def profile(gate: Gate, person_id: UUID) -> HttpResponse:
         },
     }
     return render(gate, "console/people/profile.html", context)
+
+
+def _merged(gate: Gate, person_id: UUID, events: list[EventView], before: EventView | None) -> list[dict[str, Any]]:
+    """Events and deliveries of one page, latest first: each delivery stands on the page of the events around it."""
+    shown, more = events[:_EVENTS], len(events) > _EVENTS
+    deliveries = list_latest(gate.store, person_id=person_id, limit=_DELIVERIES)
+    newest = before.at if before else None
+    oldest = shown[-1].at if shown and more else None
+    names = {message.id: message.draft.name for message in list_messages(gate.store)} if deliveries else {}
+    around = [
+        delivery_item(delivery, names.get(delivery.message_id, "A deleted message"))
+        for delivery in deliveries
+        if (newest is None or _moment(delivery) <= newest) and (oldest is None or _moment(delivery) > oldest)
+    ]
+    return sorted([*map(event_item, shown), *around], key=lambda item: item["at"], reverse=True)
+
+
+def _moment(delivery: DeliveryView) -> datetime:
+    return delivery.ended_at or delivery.due_at
 
 
 def _exactly(gate: Gate, query: str) -> dict[UUID, Person]:

@@ -6,7 +6,10 @@ import pytest
 from django.conf import settings
 
 from misentinel.customers.queries import get_customer
+from misentinel.people.queries import list_attributes
 from misentinel.teammates.contracts import GRANTABLE, Permission
+from misentinel.trail.contracts import EntryFilter, Tag
+from misentinel.trail.queries import list_entries
 from tests.cast import hire, signed_in
 
 
@@ -44,3 +47,15 @@ def test_the_mail_server_is_shown_without_its_password(asha, monkeypatch):
     page = asha.get("/settings").content.decode()
     assert "mail.example.com:587" in page
     assert "hunter2" not in page and "mailer" not in page
+
+
+def test_an_attribute_is_declared_not_personal_and_that_is_on_the_trail(asha, acme):
+    asha.post("/settings/attributes", {"name": "plan", "personal": "no"})
+    assert [(each.name, each.personal) for each in list_attributes(acme)] == [("plan", False)]
+    assert list_entries(acme, EntryFilter(tag=Tag.ATTRIBUTE_DECLARE)).entries
+
+
+def test_a_name_cannot_be_declared_not_personal(asha, acme):
+    page = asha.post("/settings/attributes", {"name": "firstName", "personal": "no"})
+    assert page.status_code == 422 and b"always personal" in page.content
+    assert list_attributes(acme) == []

@@ -83,33 +83,46 @@
     const form = row.closest("form");
     const next = row.nextElementSibling || row.previousElementSibling;
     row.remove();
-    const heir = next && next.querySelector("select, input, button");
+    const heir = next && next.querySelector("select, input:not([type=hidden])");
     (heir || form.querySelector("[data-add-row]")).focus();
     form.dispatchEvent(new Event("rows-changed", { bubbles: true }));
   };
 
-  document.addEventListener("htmx:afterSwap", (event) => {
-    const added = event.detail.elt.querySelector && event.detail.elt.querySelector("[data-row]:last-child[data-fresh]");
+  /* A part of a page that answers with a whole page means that the session has ended: start over from here. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/sign-in")) {
+      event.detail.shouldSwap = false;
+      window.location.reload();
+    }
+  });
+
+  document.addEventListener("htmx:afterSwap", () => {
+    const added = document.querySelector("[data-row][data-fresh]");
     if (added) {
       added.removeAttribute("data-fresh");
-      const first = added.querySelector("select, input");
-      if (first) first.focus();
+      added.querySelector("select, input:not([type=hidden])").focus();
     }
   });
 
   /* The preview is a form sent into a sandboxed frame. Each round gets a frame of its own, so that the browser's
-     history keeps no trail of them, and the old one stays until the new one has something to show. */
+     history keeps no trail of them, and the last one stays until the new one has something to show. */
+  let rounds = 0;
   const preview = (button) => {
-    const old = document.querySelector("iframe[name='preview']");
-    const fresh = old.cloneNode(false);
-    old.removeAttribute("name");
+    const frames = all("[data-preview-frame]");
+    const fresh = frames[0].cloneNode(false);
+    rounds += 1;
+    fresh.name = `preview-${rounds}`;
     fresh.hidden = true;
-    old.after(fresh);
+    frames[frames.length - 1].after(fresh);
     /* The empty frame is loaded already when this is added; what loads next is the answer. */
     fresh.addEventListener("load", () => {
       fresh.hidden = false;
-      old.remove();
+      for (const frame of all("[data-preview-frame]")) {
+        if (frame === fresh) break;
+        frame.remove();
+      }
     }, { once: true });
+    button.formTarget = fresh.name;
     button.form.requestSubmit(button);
   };
 
