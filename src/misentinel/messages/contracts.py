@@ -46,6 +46,7 @@ class Reason(StrEnum):
     NO_ADDRESS = "no_address"
     PAUSED = "paused"
     TEMPLATE = "template"
+    UNREADABLE = "unreadable"
     REFUSED = "refused"
     DEFERRED = "deferred"
     UNREACHABLE = "unreachable"

@@ -49,6 +49,7 @@ class _Run:
         self.again: deque[Prepared] = deque()
         self.results: list[Result] = []
         self.fruitless = 0
+        self.fault: Exception | None = None
 
     def work(self) -> None:
         while True:
@@ -60,6 +61,8 @@ class _Run:
             else:
                 self._wait()
         self._record([])
+        if self.fault is not None:
+            raise self.fault
 
     def close(self) -> None:
         """Whatever ended the run, what is known is recorded, and what was only opened is left unbegun."""
@@ -89,7 +92,13 @@ class _Run:
             self._open(dialled, self.again.popleft())
 
     def _next(self) -> Prepared | None:
-        return self.again.popleft() if self.again else next(self.messages, None)
+        if self.again:
+            return self.again.popleft()
+        try:
+            return next(self.messages, None)
+        except Exception as fault:  # noqa: BLE001  raised by `work`, once what is on its way has its answer
+            self.fault, self.messages = fault, iter(())
+            return None
 
     def _dial(self) -> Lane | None:
         """Opens another connection. Servers that allow fewer than we would like are served with fewer."""

@@ -12,7 +12,7 @@ from misentinel.events.contracts import EventView
 from misentinel.events.queries import open_events
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
-from misentinel.kernel.errors import Invalid
+from misentinel.kernel.errors import Invalid, Tampered
 from misentinel.messages.contracts import Kind, MessageView, Prepared, Reason
 from misentinel.messages.jobs.ledger import RowLedger
 from misentinel.messages.jobs.mailer import Mailer
@@ -75,12 +75,15 @@ def prepared(store: Store, mailer: Mailer, ledger: RowLedger) -> Iterator[Prepar
     messages: dict[UUID, MessageView] = {}
     while claims := _claim(store, ledger.run_id):
         ledger.hold(claims)
-        people = open_many(store, {claim.person_id for claim in claims})
+        people, unreadable = _open(store, {claim.person_id for claim in claims})
         for message_id in {claim.message_id for claim in claims} - messages.keys():
             messages[message_id] = get_message(store, message_id)
         entries = [claim.entry for claim in claims if messages[claim.message_id].kind is Kind.AUTO]
         events = open_events(store, entries) if entries else {}
         for claim in claims:
+            if claim.person_id in unreadable:
+                ledger.drop(claim.id, Reason.UNREADABLE)
+                continue
             made = _make(store, mailer, claim, messages[claim.message_id], people.get(claim.person_id), events)
             if isinstance(made, Reason):
                 ledger.drop(claim.id, made)
@@ -103,6 +106,21 @@ def _claim(store: Store, run_id: UUID) -> list[Claim]:
     if rows and not claims:
         return _claim(store, run_id)
     return claims
+
+
+def _open(store: Store, person_ids: set[UUID]) -> tuple[dict[UUID, Person], set[UUID]]:
+    """Returns the people opened, and whose document was tampered with: one of those must not stop everybody else."""
+    try:
+        return open_many(store, person_ids), set()
+    except Tampered:
+        people: dict[UUID, Person] = {}
+        unreadable: set[UUID] = set()
+        for person_id in person_ids:
+            try:
+                people |= open_many(store, [person_id])
+            except Tampered:
+                unreadable.add(person_id)
+        return people, unreadable
 
 
 def _make(

@@ -86,7 +86,8 @@ class RowLedger:
     def drop(self, delivery_id: UUID, reason: Reason) -> None:
         """A delivery cannot be made; it is recorded with the next results."""
         self._held.pop(delivery_id, None)
-        state = DeliveryState.FAILED if reason is Reason.TEMPLATE else DeliveryState.SKIPPED
+        ours = reason in (Reason.TEMPLATE, Reason.UNREADABLE)
+        state = DeliveryState.FAILED if ours else DeliveryState.SKIPPED
         self._count(state)
         self._dropped.append((delivery_id, state.value, reason.value, 0, None, None, now()))
 
@@ -108,14 +109,12 @@ class RowLedger:
             with self.store.connection.cursor() as cursor:
                 cursor.execute(_BEAT, [self.lease_seconds, self.run_id])
 
-    def close(self, unreachable: bool) -> None:
-        """End the job. What it claimed and did not begin is queued again, later if nothing could be reached."""
+    def close(self, wait_seconds: float = 0, reason: Reason | None = None) -> None:
+        """End the job. What it claimed and did not begin is queued again, for after `wait_seconds`."""
         self.record([], [])
-        wait = _FIRST_WAIT_SECONDS if unreachable else 0
-        reason = Reason.UNREACHABLE.value if unreachable else ""
+        again = now() + timedelta(seconds=wait_seconds)
         with self.store.atomic(), self.store.connection.cursor() as cursor:
-            again = now() + timedelta(seconds=wait)
-            cursor.execute(_RELEASE, [reason, again, list(self._held), self.run_id])
+            cursor.execute(_RELEASE, [reason.value if reason else "", again, list(self._held), self.run_id])
             cursor.execute("DELETE FROM messages_run WHERE id = %s", [self.run_id])
 
     def _execute(self, rows: list[_ROW], starting: Sequence[UUID]) -> frozenset[UUID]:

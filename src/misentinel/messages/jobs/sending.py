@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from misentinel.kernel.clock import now
-from misentinel.messages.contracts import DeliveryState
+from misentinel.messages.contracts import DeliveryState, Reason
 from misentinel.messages.jobs.claims import prepared
 from misentinel.messages.jobs.ledger import LEASE_SECONDS, RowLedger, recover
 from misentinel.messages.jobs.mailer import Mailer
@@ -16,6 +16,7 @@ from misentinel.messages.queries.reports import next_due
 from misentinel.store.contracts import Store
 
 _log = logging.getLogger(__name__)
+WAIT_SECONDS = 30.0  # before another try, after the whole job failed
 _schedule: Schedule | None = None
 _FINISH = """
 UPDATE messages_message m SET state = 'sent' WHERE m.kind = 'manual' AND m.state = 'sending' AND NOT EXISTS (
@@ -42,14 +43,16 @@ def send_due(store: Store, mailer: Mailer, *, lease_seconds: float = LEASE_SECON
     """
     recover(store)
     ledger = RowLedger(store, lease_seconds)
-    unreachable = True
     try:
         mailer.channel(store).send(prepared(store, mailer, ledger), ledger)
-        unreachable = False
     except ChannelDown as down:
         _log.warning("nothing can be sent for %s: %s", store.alias, down)
-    finally:
-        ledger.close(unreachable)
+        ledger.close(wait_seconds=WAIT_SECONDS, reason=Reason.UNREACHABLE)
+    except BaseException:
+        ledger.close(wait_seconds=WAIT_SECONDS)
+        raise
+    else:
+        ledger.close()
     with store.connection.cursor() as cursor:
         cursor.execute(_FINISH)
     due = next_due(store)
