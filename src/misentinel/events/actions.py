@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -13,11 +14,22 @@ from misentinel.events.contracts import Batch, Item, ItemType, Reason, Status, V
 from misentinel.kernel.actor import Actor
 from misentinel.kernel.ids import new_id
 from misentinel.people import actions as people
-from misentinel.people.contracts import PersonRef
+from misentinel.people.contracts import PersonRef, StartAgain
 from misentinel.people.rules import Memo, match_of, token_bits
 from misentinel.store import outbox
 from misentinel.store.contracts import Store, Topic
-from misentinel.store.statements import bits, byteas, jsons, moments, run, texts, uuids
+from misentinel.store.statements import (
+    bits,
+    byteas,
+    jsons,
+    moments,
+    one_round_trip,
+    run,
+    run_together,
+    start,
+    texts,
+    uuids,
+)
 from misentinel.trail import actions as trail
 from misentinel.trail.contracts import Outcome, Tag
 from misentinel.vault import queries as vault
@@ -41,9 +53,9 @@ def ingest(store: Store, actor: Actor, batch: Batch) -> list[Verdict]:
     def work(exclusive: bool) -> tuple[set[bytes], set[bytes]]:
         with store.atomic():
             fresh = _fresh(store, messages, batch.items)
-            accepted, erased = _store(store, actor, tokens, fresh, batch, exclusive) if fresh else (set(), set())
-            _record(store, actor, batch, len(accepted))
-        return accepted, erased
+            rows, erased = _rows(store, actor, tokens, fresh, exclusive) if fresh else ([], set())
+            _write(store, actor, rows, batch)
+        return {row[0] for row in rows}, erased
 
     return _verdicts(batch, messages, *people.until_settled(work))
 
@@ -53,7 +65,7 @@ def _fresh(store: Store, messages: Sequence[bytes], items: Sequence[Item]) -> di
     if not messages:
         return {}
     query = "SELECT uuid_send(message_token) FROM events_event WHERE message_token = ANY(%b)"
-    stored = {row[0] for row in run(store, query, [bits(messages)])}
+    stored = {row[0] for row in run_together(store, (query, [bits(messages)]))[0]}
     fresh: dict[bytes, Item] = {}
     for message, item in zip(messages, items, strict=True):
         if message not in stored:
@@ -76,10 +88,10 @@ def _verdicts(batch: Batch, messages: Sequence[bytes], accepted: set[bytes], era
     return verdicts
 
 
-def _store(
-    store: Store, actor: Actor, tokens: Tokens, fresh: Mapping[bytes, Item], batch: Batch, exclusive: bool
-) -> tuple[set[bytes], set[bytes]]:
-    """Returns the messages that were stored, and those whose person was erased."""
+def _rows(
+    store: Store, actor: Actor, tokens: Tokens, fresh: Mapping[bytes, Item], exclusive: bool
+) -> tuple[list[_Row], set[bytes]]:
+    """Recognises the people and returns the rows to insert, sealed, and the messages of those who were erased."""
     refs = [PersonRef(i.user_id, i.anonymous_id, i.previous_id, i.traits, i.at) for i in fresh.values()]
     recognised = people.recognise(store, actor, refs, exclusive=exclusive)
     for absorbed, survivor in recognised.merged.items():
@@ -95,29 +107,39 @@ def _store(
         sealed = recognised.keys[person_id].seal(Place(*SEALED_IN, event_id), item.document)
         match = orjson.dumps(match_of(item.properties, tokens, memo=memo)) if item.properties else b"{}"
         rows.append((message, event_id, item.type, item.name, person_id, item.at, sealed, match))
-    accepted = _insert(store, rows, batch) if rows else set()
-    if accepted:
-        _announce(store, rows if len(accepted) == len(rows) else [row for row in rows if row[0] in accepted])
-    return accepted, erased
+    rows.sort()  # by message: two equal batches wait for each other and never in a circle
+    return rows, erased
 
 
-def _insert(store: Store, rows: list[_Row], batch: Batch) -> set[bytes]:
-    """Inserts in the order of the messages' tokens: two equal batches wait for each other and never in a circle."""
-    rows.sort()
+def _write(store: Store, actor: Actor, rows: list[_Row], batch: Batch) -> None:
+    """Inserts the events with their entry and their outbox row, in one round trip.
+
+    Raises `StartAgain` if another request stored one of the messages since `_fresh` looked.
+    """
+    with one_round_trip(store):
+        inserted = _start_insert(store, rows, batch) if rows else None
+        if rows:
+            _announce(store, rows)
+        _record(store, actor, batch, len(rows))
+    if inserted is not None and inserted.rowcount != len(rows):
+        raise StartAgain
+
+
+def _start_insert(store: Store, rows: list[_Row], batch: Batch) -> Any:
     messages, ids, types, names, persons, at, sealed, match = zip(*rows, strict=True)
-    inserted = run(
+    return start(
         store,
+        0,
         "INSERT INTO events_event (id, message_token, type, name, person_id, at, received_at, sealed, match)"
         " SELECT id, message_token, type, name, person_id, at, %b, sealed, match"
         " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b)"
         " AS new (id, message_token, type, name, person_id, at, sealed, match)"
-        " ON CONFLICT (message_token) DO NOTHING RETURNING uuid_send(message_token)",
+        " ON CONFLICT (message_token) DO NOTHING",
         [
             batch.received_at, uuids(ids), bits(messages), texts(types), texts(names), uuids(persons), moments(at),
             byteas(sealed), jsons(match),
         ],
     )  # fmt: skip
-    return {row[0] for row in inserted}
 
 
 def _announce(store: Store, rows: list[_Row]) -> None:

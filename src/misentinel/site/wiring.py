@@ -10,6 +10,7 @@ from misentinel.messages import actions as messages
 from misentinel.messages import jobs as sending
 from misentinel.people import actions as people
 from misentinel.site import jobs
+from misentinel.site.waking import Waker
 from misentinel.store import outbox
 from misentinel.store.contracts import Topic
 from misentinel.store.outbox import Handler
@@ -25,5 +26,5 @@ HANDLERS: dict[Topic, Sequence[Handler]] = {
 def connect() -> None:
     """Connects ports and adapters; called once by each process before it does anything."""
     settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
-    outbox.use_wake_up(jobs.wake_up)
+    outbox.use_wake_up(Waker(jobs.wake_up))
     sending.use_schedule(jobs.schedule_sending)

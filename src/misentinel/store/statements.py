@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ _LENGTH = struct.Struct("!i")
 _MOMENT = struct.Struct("!iq")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_CURSOR = "_misentinel_cursor"
+_CURSORS = "_misentinel_cursors"
 
 
 class UuidArray(bytes):
@@ -48,11 +49,35 @@ class JsonArray(bytes):
     """A `jsonb[]` as it is sent."""
 
 
+Statement = tuple[str, Sequence[Any]]
+
+
 def run(store: Store, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
     """Runs one prepared statement in the transaction that is open on `store`; returns its rows, if it has any."""
     cursor = _cursor(store.connection.connection)
     cursor.execute(query.encode(), parameters, prepare=True, binary=True)
     return cursor.fetchall() if cursor.description else []
+
+
+def run_together(store: Store, *statements: Statement) -> list[list[Any]]:
+    """Runs statements one after the other in one round trip; returns the rows of each. All must return rows."""
+    with one_round_trip(store):
+        cursors = [start(store, place, *statement) for place, statement in enumerate(statements)]
+    return [cursor.fetchall() for cursor in cursors]
+
+
+def one_round_trip(store: Store) -> AbstractContextManager[Any]:
+    """Sends what is executed inside, through the ORM too, without waiting for each answer; a fault is raised at the
+    end, or where an answer is read.
+    """
+    pipeline: AbstractContextManager[Any] = store.connection.connection.pipeline()
+    return pipeline
+
+
+def start(store: Store, place: int, query: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
+    """Sends a prepared statement inside `one_round_trip`. Its rows are there after it; each needs its own `place`."""
+    cursor = _cursor(store.connection.connection, place)
+    return cursor.execute(query.encode(), parameters, prepare=True, binary=True)
 
 
 def uuids(values: Sequence[UUID]) -> UuidArray:
@@ -130,12 +155,12 @@ _DUMPERS: dict[type, type[Dumper]] = {
 }
 
 
-def _cursor(connection: Any) -> psycopg.Cursor[Any]:
-    """One cursor for each connection: making one that knows the arrays costs more than many a statement."""
-    cursor: psycopg.Cursor[Any] | None = getattr(connection, _CURSOR, None)
-    if cursor is None or cursor.closed:
-        cursor = psycopg.Cursor(connection)
+def _cursor(connection: Any, place: int = 0) -> psycopg.Cursor[Any]:
+    """A few cursors for each connection: making one that knows the arrays costs more than many a statement."""
+    cursors: dict[int, psycopg.Cursor[Any]] = connection.__dict__.setdefault(_CURSORS, {})
+    cursor = cursors.get(place)
+    if cursor is None:
+        cursor = cursors[place] = psycopg.Cursor(connection)
         for kind, dumper in _DUMPERS.items():
             cursor.adapters.register_dumper(kind, dumper)
-        setattr(connection, _CURSOR, cursor)
     return cursor

@@ -21,7 +21,7 @@ from misentinel.people.contracts import PersonRef, Recognised, StartAgain
 from misentinel.people.rules import Kind, Known, Plan, Wanted, resolve, token_bits
 from misentinel.store import outbox
 from misentinel.store.contracts import Store, Topic
-from misentinel.store.statements import bits, run, texts, uuids
+from misentinel.store.statements import bits, run, run_together, texts, uuids
 from misentinel.vault import actions as vault_actions
 from misentinel.vault import queries as vault
 from misentinel.vault.contracts import PersonKey, Tokens
@@ -87,20 +87,19 @@ def _wanted(ref: PersonRef, tokens: Tokens) -> Wanted:
 
 def _known(store: Store, wanted: list[Wanted], exclusive: bool) -> dict[bytes, Known]:
     tokens = {token for each in wanted for token in each if token is not None}
-    # A statement of its own: the next one must see what was committed while this one waited.
-    run(store, _LOCK_EXCLUSIVE if exclusive else _LOCK_SHARED)
-    rows = run(
-        store,
-        "SELECT uuid_send(identity.token), person.id, person.identified, person.last_seen_at"
-        " FROM people_identity AS identity JOIN people_person AS person ON person.id = identity.person_id"
-        " WHERE identity.token = ANY(%b)",
-        [bits(tokens)],
-    )
+    # Two statements: the second must see what was committed while the first waited.
+    lock = _LOCK_EXCLUSIVE if exclusive else _LOCK_SHARED
+    _, rows = run_together(store, (lock, ()), (_KNOWN, [bits(tokens)]))
     return {row[0]: Known(*row[1:]) for row in rows}
 
 
 _LOCK_SHARED = f"SELECT pg_advisory_xact_lock_shared({_IDENTITIES_LOCK})"
 _LOCK_EXCLUSIVE = f"SELECT pg_advisory_xact_lock({_IDENTITIES_LOCK})"
+_KNOWN = (
+    "SELECT uuid_send(identity.token), person.id, person.identified, person.last_seen_at"
+    " FROM people_identity AS identity JOIN people_person AS person ON person.id = identity.person_id"
+    " WHERE identity.token = ANY(%b)"
+)
 
 
 def _insert_identities(store: Store, plan: Plan) -> None:
