@@ -43,7 +43,7 @@ def arrived(page: Page, url: str, subject: str) -> None:
     raise AssertionError(f"{subject!r} did not arrive")
 
 
-def test_a_person_is_found_written_to_and_all_of_it_is_on_the_trail(asha):
+def test_a_person_is_found_written_to_and_unsubscribes_and_all_of_it_is_on_the_trail(asha):
     with asha.page() as page:
         page.goto("/people")
         page.get_by_label("Search people").fill("ada@example.com")
@@ -81,8 +81,16 @@ def test_a_person_is_found_written_to_and_all_of_it_is_on_the_trail(asha):
         page.get_by_role("link", name="Thank you, Ada").click()
         expect(page.frame_locator("iframe.mail-frame").locator("body")).to_contain_text("Hello Ada")
 
+        page.get_by_role("link", name="The person's unsubscribe page").click()
+        page.get_by_role("button", name="Unsubscribe").click()
+        expect(page.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
+        page.goto("/people?q=ada@example.com")
+        page.get_by_role("link", name=re.compile("Ada Byron")).click()
+        expect(page.get_by_text("Unsubscribed", exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name="Thank you")).to_be_visible()
+
         told = page.locator("main")
-        for tag in ("person:view", "segment:create", "message:create", "message:send", "mailbox:view"):
+        for tag in ("person:view", "segment:create", "message:create", "message:send", "unsubscribe:confirm"):
             page.goto(f"/trail?tag={tag}")
             expect(told.locator("tbody tr").first).to_contain_text(tag)
 

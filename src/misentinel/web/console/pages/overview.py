@@ -45,10 +45,12 @@ class Step:
 @routes.get("", needs=Permission.SIGNED_IN, tag=Tag.OVERVIEW_VIEW, name="overview")
 def overview(gate: Gate) -> HttpResponse:
     steps = [step for step, needs in _steps(gate) if gate.may(needs)]
+    ahead = [step for step in steps if not step.done]
     context: dict[str, Any] = {
-        "steps": steps if not all(step.done for step in steps) else [],
-        "steps_done": sum(step.done for step in steps),
-        "next": next((step for step in steps if not step.done), None),
+        "steps": steps if len(ahead) > len(steps) / 2 else ahead,
+        "steps_done": len(steps) - len(ahead),
+        "steps_all": len(steps),
+        "next": ahead[0] if ahead else None,
         "figures": _figures(gate) if gate.may(Permission.USER_DATA) else [],
         "deliveries": _deliveries(gate),
         "entries": _activity(gate) if gate.may(Permission.TRAIL) else None,

@@ -144,7 +144,7 @@ def _changes(entry: EntryView) -> list[dict[str, Any]]:
 def _no_change(entry: EntryView) -> str:
     if entry.sealed_unreadable:
         return "The values were sealed under a key that has been destroyed. Nobody can read them any more."
-    return "Nothing was changed: this entry tells of an access, or its values were not recorded."
+    return "No values were recorded with this entry."
 
 
 def _told(value: Any) -> str:
