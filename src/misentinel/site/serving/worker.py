@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import deque
 from functools import partial
 from selectors import EVENT_READ
+from socket import SHUT_WR
 from ssl import SSLError
 from typing import Any
 
@@ -38,6 +40,7 @@ FIRST_BYTE_SECONDS = 10.0
 REQUEST_SECONDS = 10.0
 BODY_SECONDS = 30.0
 ANSWER_SECONDS = 60.0
+LINGER_SECONDS = 2.0
 
 _REFUSALS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (LimitRequestLine, 414, "URI Too Long", "The address of the request is too long."),
@@ -77,6 +80,10 @@ class Connection(TConn):  # type: ignore[misc]
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """See the module."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.lingering: deque[Any] = deque()
 
     def accept(self, listener: Any) -> None:
         """Take a connection and let it wait for its first byte without holding a thread."""
@@ -140,8 +147,49 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if kept and isinstance(conn.sock, BoundedSocket) and conn.sock.pending():
             # What TLS has already decrypted no longer makes the socket readable to the event loop.
             self.enqueue_req(conn)
+        elif not fs.cancelled() and fs.exception() is None and fs.result() is False:
+            self._linger(conn)
         else:
             super().finish_request(conn, fs)
+
+    def _linger(self, conn: Any) -> None:
+        """Say goodbye and let the peer go on for a moment (RFC 9112, 9.6), without waiting for it.
+
+        gthread waits here, in the event loop: one peer that keeps its side open would stop everybody's requests.
+        """
+        try:
+            conn.sock.shutdown(SHUT_WR)
+            conn.sock.setblocking(False)
+            conn.timeout = time.monotonic() + LINGER_SECONDS
+            self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
+        except (OSError, ValueError):
+            self._let_go(conn)
+        else:
+            self.lingering.append(conn)
+
+    def _drain(self, conn: Any, sock: Any) -> None:
+        try:
+            ended = not sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            ended = True
+        if ended:
+            self.lingering.remove(conn)
+            self.poller.unregister(sock)
+            self._let_go(conn)
+
+    def _let_go(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Called by the event loop in every turn."""
+        super().murder_pending()
+        while self.lingering and self.lingering[0].timeout <= time.monotonic():
+            conn = self.lingering.popleft()
+            self.poller.unregister(conn.sock)
+            self._let_go(conn)
 
     def handle(self, conn: Any) -> Any:
         if conn.initialized:

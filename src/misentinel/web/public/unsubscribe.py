@@ -6,9 +6,12 @@ scanners follow links. A token that means nothing is answered like any page that
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from misentinel.kernel.actor import ActorKind
 from misentinel.messages import actions, queries
 from misentinel.messages.queries.unsubscribing import Unsubscription
 from misentinel.teammates.contracts import Permission
@@ -28,7 +31,8 @@ def ask(gate: Gate, token: str) -> HttpResponse:
 @routes.post(_URL, needs=Permission.PUBLIC, tag=Tag.UNSUBSCRIBE, name=_NAME)
 def confirm(gate: Gate, token: str) -> HttpResponse:
     link = _found(gate, token)
-    actions.unsubscribe(link.store, gate.actor, link)
+    reader = replace(gate.actor, kind=ActorKind.PERSON, id=str(link.person_id), credential="unsubscribe link")
+    actions.unsubscribe(link.store, reader, link)
     return render(gate.request, "unsubscribe.html", {"done": True})
 
 

@@ -133,6 +133,22 @@ def test_silent_peers_do_not_stop_others(tmp_path):
             connection.close()
 
 
+def test_peers_that_do_not_hang_up_stop_nobody(served: Served):
+    """Each has its answer and keeps its side open; the event loop must not wait for any of them."""
+    held = []
+    for _ in range(12):
+        connection = served.connect()
+        connection.sendall(get("/status/200"))
+        assert read_all(connection).startswith(b"HTTP/1.1 200 ")
+        held.append(connection)
+    connection = served.connect()
+    connection.settimeout(1.5)  # less than one of them may linger, let alone twelve in a row
+    connection.sendall(get("/status/204"))
+    assert read_all(connection).startswith(b"HTTP/1.1 204 ")
+    for connection in held:
+        connection.close()
+
+
 def test_without_our_openssl_settings_nothing_is_served(tmp_path):
     plain = {name: value for name, value in os.environ.items() if name != "OPENSSL_CONF"}
     with serving(tmp_path, environment=plain) as running:
