@@ -16,7 +16,8 @@ from misentinel.kernel.actor import Actor, operator
 from misentinel.kernel.errors import MiSentinelError
 from misentinel.trail.contracts import Outcome, Tag
 
-console = Console(highlight=False, soft_wrap=True)
+# A pipe has no width: tables are then as wide as their content, so that nothing in them is cut off.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 250)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Command = Callable[..., None]

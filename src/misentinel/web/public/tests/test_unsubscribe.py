@@ -44,7 +44,7 @@ def test_a_mail_program_unsubscribes_with_one_post_and_no_cookie(acme, link):
     assert response.status_code == 200
     assert is_left_alone(acme)
     tags = [(entry.tag, entry.actor_kind) for entry in list_entries(acme, EntryFilter(object_kind="delivery")).entries]
-    assert tags == [("unsubscribe:confirm", "anonymous")]
+    assert tags == [("unsubscribe:confirm", "person")]
 
 
 def test_looking_changes_nothing_and_shows_a_button(acme, link):
