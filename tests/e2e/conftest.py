@@ -15,7 +15,11 @@ PASSWORD = "correct horse battery staple 42"
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with chromium() as found:
+    """Playwright keeps an event loop in this thread for as long as it runs, and Django would refuse its database to
+    every later test because of it; ours are not asynchronous, so it is told not to.
+    """
+    with pytest.MonkeyPatch.context() as patch, chromium() as found:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield found
 
 
