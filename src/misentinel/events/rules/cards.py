@@ -179,8 +179,9 @@ def _walk(value: Any, pointer: str) -> str | None:
         return pointer if has_card(value) else None
     if isinstance(value, dict):
         for key, inner in value.items():
-            here = f"{pointer}/{key.replace('~', '~0') if _PLAIN_NAME.fullmatch(key) else '*'}"
-            found = here if has_card(key) else _walk(inner, here)
+            if has_card(key):
+                return f"{pointer}/*"
+            found = _walk(inner, f"{pointer}/{key.replace('~', '~0') if _PLAIN_NAME.fullmatch(key) else '*'}")
             if found is not None:
                 return found
     elif isinstance(value, list):
