@@ -63,7 +63,7 @@ class Settings:
         "The mail server: `smtp://user:password@host:587?tls=starttls`; `tls` is `starttls`, `implicit` or `none`. "
         "Empty: messages land in the local mailbox page.",
     )
-    smtp_connections: int = _setting(4, "Connections to the mail server that one sending job opens at the most.")
+    smtp_connections: int = _setting(8, "Connections to the mail server that one sending job opens at the most.")
     mail_from: str = _setting("hello@example.com", "The sender of messages that do not name their own.")
     dkim_key_file: str = _setting("", "PEM file with the RSA or Ed25519 key that signs mail. Empty: no signature.")
     dkim_selector: str = _setting("misentinel", "The DKIM selector under which the public key is published.")

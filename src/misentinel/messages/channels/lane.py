@@ -131,13 +131,15 @@ class Lane:
         return self.opening is None and self.judged is None
 
     def _write_commands(self) -> None:
+        if not self._unsent:
+            return
         if self.pipelining:
             batch = b"".join(command for _, command in self._unsent)
             for step, _ in self._unsent:
                 self._expect(step)
             self._unsent.clear()
             self._write(batch)
-        elif self._unsent and not self._expected:
+        elif not self._expected:
             step, command = self._unsent.popleft()
             self._expect(step)
             self._write(command)

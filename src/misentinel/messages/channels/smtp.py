@@ -22,6 +22,7 @@ from misentinel.messages.ports import ChannelDown, Ledger
 
 BEAT_SECONDS = 2.0
 _FRUITLESS_LIMIT = 3
+_GATHER_SECONDS = 0.004
 _LINGER_SECONDS = 0.02  # a result waits this long to share the commit of the next beginning
 
 
@@ -30,7 +31,7 @@ class SmtpChannel:
     """Hands messages to `server` over at most `connections` connections."""
 
     server: Server
-    connections: int = 4
+    connections: int = 8
 
     def send(self, messages: Iterable[Prepared], ledger: Ledger) -> None:
         """See `ports.Channel`."""
@@ -57,6 +58,7 @@ class _Run:
             if all(lane.idle for lane in self.lanes):
                 break
             if any(lane.ready for lane in self.lanes):
+                self._gather()
                 self._start_ready()
             else:
                 self._wait()
@@ -149,11 +151,23 @@ class _Run:
             self.again.appendleft(following)
         self._lose(lane, "the message was taken back")
 
+    def _gather(self) -> None:
+        """Lets lanes that are about to be ready share the commit of those that are, for a few milliseconds at most."""
+        until = time.monotonic() + _GATHER_SECONDS
+        while any(not lane.ready and not lane.idle for lane in self.lanes):
+            if time.monotonic() > until or not self._receive(_GATHER_SECONDS / 4):
+                return
+
     def _wait(self) -> None:
         now = time.monotonic()
-        events = self.selector.select(timeout=_LINGER_SECONDS if self.results else BEAT_SECONDS)
-        if not events:
+        if not self._receive(_LINGER_SECONDS if self.results else BEAT_SECONDS):
             self._record([])
+        for lane in [lane for lane in self.lanes if not lane.idle and lane.deadline < now]:
+            self._lose(lane, "the server did not answer in time")
+        self.ledger.beat()
+
+    def _receive(self, seconds: float) -> bool:
+        events = self.selector.select(timeout=seconds)
         for key, _ in events:
             lane: Lane = key.data
             try:
@@ -162,9 +176,7 @@ class _Run:
                 self._lose(lane, str(lost))
             else:
                 self._collect(lane)
-        for lane in [lane for lane in self.lanes if not lane.idle and lane.deadline < now]:
-            self._lose(lane, "the server did not answer in time")
-        self.ledger.beat()
+        return bool(events)
 
     def _collect(self, lane: Lane) -> None:
         self.results += lane.results

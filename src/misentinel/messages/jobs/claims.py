@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from misentinel.messages.contracts import Kind, MessageView, Prepared, Reason
 from misentinel.messages.jobs.ledger import RowLedger
 from misentinel.messages.jobs.mailer import Mailer
 from misentinel.messages.queries.messages import content_of, get_message
-from misentinel.messages.queries.unsubscribing import unsubscribe_url
+from misentinel.messages.queries.unsubscribing import unsubscribe_urls
 from misentinel.messages.rules.mime import Envelope, Sender, compose, normal_address
 from misentinel.messages.rules.templates import compile_content, context_for
 from misentinel.people.contracts import Person
@@ -26,7 +26,7 @@ from misentinel.store.contracts import Store
 from misentinel.trail.actions import record
 from misentinel.trail.contracts import Tag
 
-BATCH = 250
+BATCH = 200
 
 # A person who was merged is written to as who they are now, once: of several deliveries the first is kept.
 _CLAIM = """
@@ -70,25 +70,36 @@ class Claim:
     attempts: int
 
 
-def prepared(store: Store, mailer: Mailer, ledger: RowLedger) -> Iterator[Prepared]:
-    """Yields what is due, claimed and made batch by batch. What cannot be made is told to the ledger at once."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was claimed at once, and what it became: messages, and reasons for which there is none."""
+
+    claims: list[Claim]
+    made: list[Prepared]
+    dropped: list[tuple[UUID, Reason]]
+
+
+def batches(store: Store, mailer: Mailer, ledger: RowLedger) -> Iterator[Batch]:
+    """Claims what is due, batch by batch, and makes its messages. The ledger holds each claim at once."""
     messages: dict[UUID, MessageView] = {}
+    link = unsubscribe_urls(mailer.base_url, store.customer_id)
     while claims := _claim(store, ledger.run_id):
         ledger.hold(claims)
+        batch = Batch(claims, [], [])
         people, unreadable = _open(store, {claim.person_id for claim in claims})
         for message_id in {claim.message_id for claim in claims} - messages.keys():
             messages[message_id] = get_message(store, message_id)
         entries = [claim.entry for claim in claims if messages[claim.message_id].kind is Kind.AUTO]
         events = open_events(store, entries) if entries else {}
         for claim in claims:
-            if claim.person_id in unreadable:
-                ledger.drop(claim.id, Reason.UNREADABLE)
-                continue
-            made = _make(store, mailer, claim, messages[claim.message_id], people.get(claim.person_id), events)
+            made: Prepared | Reason = Reason.UNREADABLE
+            if claim.person_id not in unreadable:
+                made = _make(mailer, link, claim, messages[claim.message_id], people.get(claim.person_id), events)
             if isinstance(made, Reason):
-                ledger.drop(claim.id, made)
+                batch.dropped.append((claim.id, made))
             else:
-                yield made
+                batch.made.append(made)
+        yield batch
 
 
 def _claim(store: Store, run_id: UUID) -> list[Claim]:
@@ -124,8 +135,8 @@ def _open(store: Store, person_ids: set[UUID]) -> tuple[dict[UUID, Person], set[
 
 
 def _make(
-    store: Store,
     mailer: Mailer,
+    link: Callable[[UUID], str],
     claim: Claim,
     message: MessageView,
     person: Person | None,
@@ -136,7 +147,7 @@ def _make(
     recipient = normal_address(person.email)
     if recipient is None:
         return Reason.NO_ADDRESS
-    url = unsubscribe_url(mailer.base_url, store.customer_id, claim.id)
+    url = link(claim.id)
     context = context_for(str(person.id), person.traits, _told_of(events.get(claim.entry)), url)
     try:
         rendered = compile_content(content_of(message)).render(context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from misentinel.kernel.actor import system
@@ -18,6 +18,7 @@ from misentinel.kernel.ids import new_id
 from misentinel.messages.contracts import DeliveryState, Fate, Outcome, Reason, Result
 from misentinel.messages.queries.reports import answer_place
 from misentinel.store.contracts import Store
+from misentinel.store.statements import byteas, moments, run, texts, uuids
 from misentinel.trail.actions import record
 from misentinel.trail.contracts import Tag
 from misentinel.vault import queries as vault
@@ -34,24 +35,25 @@ _BEAT = """
 UPDATE messages_run SET lease_until = clock_timestamp() + make_interval(secs => %s)
 WHERE id = %s AND lease_until > clock_timestamp()
 """
-_ALIVE = "SELECT id FROM messages_run WHERE id = %(run)s AND lease_until > clock_timestamp() FOR SHARE"
-# A result is the truth even where a successor already took the delivery for unknown.
-_RECORD = f"""
+# A result is the truth even where a successor already took the delivery for unknown. `at` is when it ended, or when it
+# is due again. The lease needs no lock: whoever takes the delivery away changes its state or its run.
+_RECORD = """
 WITH ended AS (
     UPDATE messages_delivery d SET
-        state = r.state, waiting = (r.state = 'queued'), reason = r.reason, code = r.code, answer = r.answer,
-        attempts = d.attempts + 1, due_at = COALESCE(r.due_at, d.due_at), ended_at = r.ended_at
-    FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(codes)s::int[], %(answers)s::bytea[],
-                %(due)s::timestamptz[], %(ended)s::timestamptz[])
-        AS r(id, state, reason, code, answer, due_at, ended_at)
-    WHERE d.id = r.id AND d.run_id = %(run)s AND d.state IN ('claimed', 'sending', 'unknown')
+        state = r.state, waiting = (r.state = 'queued'), reason = r.reason, code = r.code::int,
+        answer = NULLIF(r.answer, ''::bytea), attempts = d.attempts + 1,
+        due_at = CASE r.state WHEN 'queued' THEN r.at ELSE d.due_at END,
+        ended_at = CASE r.state WHEN 'queued' THEN NULL ELSE r.at END
+    FROM unnest(%b, %b, %b, %b, %b, %b) AS r(id, state, reason, code, answer, at)
+    WHERE d.id = r.id AND d.run_id = %b AND d.state IN ('claimed', 'sending', 'unknown')
 ), begun AS (
     UPDATE messages_delivery SET state = 'sending'
-    WHERE id = ANY(%(starting)s::uuid[]) AND run_id = %(run)s AND state = 'claimed' AND EXISTS ({_ALIVE})
+    WHERE id = ANY(%b) AND run_id = %b AND state = 'claimed'
+      AND EXISTS (SELECT FROM messages_run WHERE id = %b AND lease_until > clock_timestamp())
     RETURNING id
 )
 SELECT id FROM begun
-"""  # noqa: S608  a constant in a constant
+"""
 _RELEASE = """
 UPDATE messages_delivery SET state = 'queued', waiting = TRUE, run_id = NULL, reason = %s, due_at = GREATEST(due_at, %s)
 WHERE id = ANY(%s) AND run_id = %s AND state = 'claimed'
@@ -64,7 +66,7 @@ UPDATE messages_delivery SET
     ended_at = CASE state WHEN 'sending' THEN %s::timestamptz END
 WHERE run_id = ANY(%s) AND state IN ('claimed', 'sending') RETURNING id, person_id, state
 """
-_ROW = tuple[UUID, str, str, int, bytes | None, datetime | None, datetime | None]
+_ROW = tuple[UUID, str, str, str, bytes, datetime]  # id, state, reason, code, sealed answer or nothing, moment
 
 
 class RowLedger:
@@ -89,7 +91,7 @@ class RowLedger:
         ours = reason in (Reason.TEMPLATE, Reason.UNREADABLE)
         state = DeliveryState.FAILED if ours else DeliveryState.SKIPPED
         self._count(state)
-        self._dropped.append((delivery_id, state.value, reason.value, 0, None, None, now()))
+        self._dropped.append((delivery_id, state.value, reason.value, "0", b"", now()))
 
     def record(self, results: Sequence[Result], starting: Sequence[UUID]) -> frozenset[UUID]:
         rows = [*self._dropped, *(self._row(result) for result in results)]
@@ -120,26 +122,30 @@ class RowLedger:
     def _execute(self, rows: list[_ROW], starting: Sequence[UUID]) -> frozenset[UUID]:
         if not rows and not starting:
             return frozenset()
-        names = ("ids", "states", "reasons", "codes", "answers", "due", "ended")
-        columns: dict[str, Any] = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-        columns = {**{name: [] for name in names}, **columns, "run": self.run_id, "starting": list(starting)}
-        with self.store.connection.cursor() as cursor:
-            cursor.execute(_RECORD, columns)
-            return frozenset(row[0] for row in cursor.fetchall())
+        ids, states, reasons, codes, answers, at = zip(*rows, strict=True) if rows else ((),) * 6
+        begun = run(
+            self.store, _RECORD,
+            [
+                uuids(ids), texts(states), texts(reasons), texts(codes), byteas(answers), moments(at), self.run_id,
+                uuids(starting), self.run_id, self.run_id,
+            ],
+        )  # fmt: skip
+        return frozenset(row[0] for row in begun)
 
     def _row(self, result: Result) -> _ROW:
         outcome, claim = result.outcome, self._held.pop(result.id, None)
         state, reason = _meaning(outcome, claim.attempts + 1 if claim else MOST_ATTEMPTS)
         self._count(state)
+        code = str(outcome.code)
         if state is DeliveryState.QUEUED:
             wait = min(_FIRST_WAIT_SECONDS * 2 ** (claim.attempts if claim else 0), _LONGEST_WAIT_SECONDS)
-            return result.id, state.value, reason, outcome.code, None, now() + timedelta(seconds=wait), None
-        answer = self._sealed(claim, outcome) if claim and outcome.words else None
-        return result.id, state.value, reason, outcome.code, answer, None, now()
+            return result.id, state.value, reason, code, b"", now() + timedelta(seconds=wait)
+        answer = self._sealed(claim, outcome) if claim and outcome.words else b""
+        return result.id, state.value, reason, code, answer, now()
 
-    def _sealed(self, claim: Claim, outcome: Outcome) -> bytes | None:
+    def _sealed(self, claim: Claim, outcome: Outcome) -> bytes:
         key = vault.person_keys(self.store.customer_id, [claim.person_id]).get(claim.person_id)
-        return key.seal(answer_place(claim.id), outcome.words.encode()) if key else None
+        return key.seal(answer_place(claim.id), outcome.words.encode()) if key else b""
 
     def _count(self, state: DeliveryState) -> None:
         self.counts[state] = self.counts.get(state, 0) + 1

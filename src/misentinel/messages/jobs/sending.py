@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from misentinel.kernel.clock import now
 from misentinel.messages.contracts import DeliveryState, Reason
-from misentinel.messages.jobs.claims import prepared
+from misentinel.messages.jobs.ahead import prepared
 from misentinel.messages.jobs.ledger import LEASE_SECONDS, RowLedger, recover
 from misentinel.messages.jobs.mailer import Mailer
 from misentinel.messages.ports import ChannelDown, Schedule
@@ -44,7 +45,8 @@ def send_due(store: Store, mailer: Mailer, *, lease_seconds: float = LEASE_SECON
     recover(store)
     ledger = RowLedger(store, lease_seconds)
     try:
-        mailer.channel(store).send(prepared(store, mailer, ledger), ledger)
+        with closing(prepared(store, mailer, ledger)) as messages:
+            mailer.channel(store).send(messages, ledger)
     except ChannelDown as down:
         _log.warning("nothing can be sent for %s: %s", store.alias, down)
         ledger.close(wait_seconds=WAIT_SECONDS, reason=Reason.UNREACHABLE)

@@ -3,7 +3,7 @@
 from misentinel.messages.queries.mailbox import get_mail, list_mail
 from misentinel.messages.queries.messages import get_message, list_messages, preview
 from misentinel.messages.queries.reports import get_delivery, list_recipients, next_due, report
-from misentinel.messages.queries.unsubscribing import find_unsubscription, unsubscribe_url
+from misentinel.messages.queries.unsubscribing import find_unsubscription, unsubscribe_urls
 
 __all__ = [
     "find_unsubscription",
@@ -16,5 +16,5 @@ __all__ = [
     "next_due",
     "preview",
     "report",
-    "unsubscribe_url",
+    "unsubscribe_urls",
 ]

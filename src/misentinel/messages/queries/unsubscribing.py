@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,9 +27,10 @@ class Unsubscription:
     done: bool
 
 
-def unsubscribe_url(base_url: str, customer_id: UUID, delivery_id: UUID) -> str:
-    """Returns the address that works without signing in."""
-    return f"{base_url}/u/{unsubscribe_token(vault.service_key(PURPOSE), customer_id, delivery_id)}"
+def unsubscribe_urls(base_url: str, customer_id: UUID) -> Callable[[UUID], str]:
+    """Returns what makes a delivery's address, the one that works without signing in."""
+    key = vault.service_key(PURPOSE)
+    return lambda delivery_id: f"{base_url}/u/{unsubscribe_token(key, customer_id, delivery_id)}"
 
 
 def find_unsubscription(token: str) -> Unsubscription:

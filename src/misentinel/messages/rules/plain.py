@@ -1,5 +1,4 @@
-"""The plain text part made from an HTML template, and the reverse. Works on templates, so that it is done
-once.
+"""The plain text part made from an HTML template, and the reverse. Works on templates, so that it is done once.
 
 Liquid passes through untouched. Links become `text (address)`, images their `alt`, list items dashes;
 scripts, styles and the head are dropped.

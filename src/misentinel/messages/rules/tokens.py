@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -18,9 +19,14 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{64}")
 _ABOUT = [b"misentinel unsubscribe 1"]
 
 
+@lru_cache(maxsize=8)
+def _cipher(key: bytes) -> AESSIV:
+    return AESSIV(key)
+
+
 def unsubscribe_token(key: bytes, customer_id: UUID, delivery_id: UUID) -> str:
     """Returns the token of a delivery. `key` is 32 bytes."""
-    sealed = AESSIV(key).encrypt(customer_id.bytes + delivery_id.bytes, _ABOUT)
+    sealed = _cipher(key).encrypt(customer_id.bytes + delivery_id.bytes, _ABOUT)
     return base64.urlsafe_b64encode(sealed).decode("ascii")
 
 
@@ -29,7 +35,7 @@ def read_unsubscribe_token(key: bytes, token: str) -> tuple[UUID, UUID] | None:
     if not _TOKEN.fullmatch(token):
         return None
     try:
-        opened = AESSIV(key).decrypt(base64.urlsafe_b64decode(token), _ABOUT)
+        opened = _cipher(key).decrypt(base64.urlsafe_b64decode(token), _ABOUT)
     except (InvalidTag, binascii.Error):
         return None
     return UUID(bytes=opened[:16]), UUID(bytes=opened[16:])

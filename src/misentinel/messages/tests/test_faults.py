@@ -16,6 +16,7 @@ from django.db import connections
 from misentinel.kernel import clock
 from misentinel.messages import actions, queries
 from misentinel.messages.contracts import DeliveryState, Fate, Outcome, Result
+from misentinel.messages.jobs import ahead as ahead_module
 from misentinel.messages.jobs import claims as claims_module
 from misentinel.messages.jobs import has_work, send_due
 from misentinel.messages.jobs.ledger import RowLedger, recover
@@ -165,7 +166,10 @@ def test_whatever_a_server_does_nobody_is_lost_or_written_to_twice(acme, fault):
     assert set(told) <= {"sent", "failed", "queued"}
 
 
-def test_a_source_that_breaks_leaves_the_rest_queued(acme, monkeypatch):
+@pytest.mark.parametrize("module", [claims_module, ahead_module])
+def test_a_job_that_breaks_while_it_makes_messages_leaves_the_rest_queued(acme, monkeypatch, module):
+    monkeypatch.setattr(module, "BATCH", 5)  # with both at five the messages are made ahead, in a thread
+    monkeypatch.setattr(claims_module, "BATCH", 5)
     crowd(acme, 20)
     message = manual(acme)
     actions.send_message(acme, ASHA, message.id)
@@ -173,7 +177,7 @@ def test_a_source_that_breaks_leaves_the_rest_queued(acme, monkeypatch):
 
     def breaks(*arguments):
         made.append(1)
-        if len(made) == 9:
+        if len(made) == 13:
             raise MemoryError("no room")
         return original(*arguments)
 
@@ -184,8 +188,8 @@ def test_a_source_that_breaks_leaves_the_rest_queued(acme, monkeypatch):
             send_due(acme, mailer(port))
         told = states(acme, message)
         assert told.keys() == {"sent", "queued"} and sum(told.values()) == 20
-        monkeypatch.undo()
-        with clock.held(queries.next_due(acme)):
+        monkeypatch.setattr(claims_module, "_make", original)
+        with clock.held(clock.in_future(minutes=1)):
             send_due(acme, mailer(port))
     assert inbox.received() == {f"p{i}@example.com": 1 for i in range(20)}
     page = queries.list_recipients(acme, message.id, state=DeliveryState.SENT, limit=100)

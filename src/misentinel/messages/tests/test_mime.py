@@ -186,7 +186,7 @@ def test_a_signature_survives_a_real_mail_server():
     )
     with mail_server(inbox) as port:
         letter = Prepared(new_id(), new_id(), "hello@example.com", made.recipient, signed)
-        SmtpChannel(Server("127.0.0.1", port, Tls.NONE)).send([letter], Memory(4))
+        SmtpChannel(Server("127.0.0.1", port, Tls.NONE)).send([letter], Memory(8))
     ((_, _, received),) = inbox.messages
     assert dkim.verify(received, dnsfunc=lambda name, timeout=5: record_of(RSA))
     assert b"list-unsubscribe-post" in received.partition(b"bh=")[0]
