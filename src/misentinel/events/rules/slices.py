@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
+# Text that never ends is one token too: were it none, the search would start again at each quote inside it, and half a
+# megabyte of quotes would take minutes. The possessive repeats give nothing back, for the same reason.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},:]', re.DOTALL)
 _OPENING, _CLOSING = b"[{", b"]}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 from datetime import UTC, datetime, timedelta
 
@@ -228,3 +229,20 @@ def test_every_item_gets_exactly_one_verdict(items):
     parsed = batch(*items)
     told = sorted([item.position for item in parsed.items] + [verdict.position for verdict in parsed.refused])
     assert told == list(range(len(items)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"batch":["' + b'\\"' * 250_000,
+        b'{"batch":["' + b"\\" * 499_999,
+        b'{"batch":[' + b"[" * 500_000,
+        b'{"batch":[' + b'"",' * 160_000,
+    ],
+)
+def test_a_body_made_to_be_hard_to_take_apart_is_refused_at_once(body):
+    started = time.process_time()
+    assert protocol.find_write_key(body) is None
+    with pytest.raises(Malformed):
+        parse(body, "batch", NOW)
+    assert time.process_time() - started < 5  # minutes, where each quote begins a search of its own
