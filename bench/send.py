@@ -24,7 +24,7 @@ import psycopg
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "4000"))
 CONNECTIONS = 8
-ROUNDS = 3
+ROUNDS = 5  # the best of each counts: other load on the machine is no finding
 TARGET = "ratio >= 2"
 SUBJECT = "News for {{ name }}"
 HTML = "<h1>Hello {{ name }}</h1>" + "<p>You are on the plan {{ plan }}. " + "Here is what is new. " * 40 + "</p>"
