@@ -80,7 +80,7 @@ def test_a_peer_that_says_nothing_is_sent_away(port):
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(b"GET / HT")
         assert read_all(connection) == b""
-    assert 4 < time.monotonic() - started < 8
+    assert 4 < time.monotonic() - started < 30
 
 
 def test_many_silent_peers_do_not_keep_others_from_the_redirect(port):

@@ -113,7 +113,7 @@ def test_a_peer_has_its_time_for_the_whole_request_not_for_each_byte(tmp_path):
                 client.sendall(b"G")
                 server.recv(10)
                 time.sleep(0.1)
-        assert 0.4 < time.monotonic() - started < 2
+        assert 0.4 < time.monotonic() - started < 10
 
 
 def test_a_peer_that_reads_nothing_is_given_up(tmp_path):
