@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib import import_module
 
@@ -11,3 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "misentinel.site.settings")
 application = get_wsgi_application()
 import_module("misentinel.site.urls")
 import_module("misentinel.site.wiring").connect()
+
+# A batch of events is thousands of small objects, none of them in cycles. Looking for cycles at every 700th, through
+# all that was ever loaded, took a quarter of the time: what is loaded now is left out, the rest looked at less often.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 20)
