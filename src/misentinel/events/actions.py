@@ -15,7 +15,7 @@ from misentinel.kernel.actor import Actor
 from misentinel.kernel.ids import new_id
 from misentinel.people import actions as people
 from misentinel.people.contracts import PersonRef, StartAgain
-from misentinel.people.rules import Memo, match_of, token_bits
+from misentinel.people.rules import Memo, match_of
 from misentinel.store import outbox
 from misentinel.store.contracts import Store, Topic
 from misentinel.store.statements import (
@@ -48,7 +48,7 @@ def ingest(store: Store, actor: Actor, batch: Batch) -> list[Verdict]:
     An item that was stored before changes nothing, not even its person. Once this returns, what is accepted is durable.
     """
     tokens = vault.tokens(store.customer_id)
-    messages = [token_bits(tokens.value(MESSAGE_FIELD, item.message_id)) for item in batch.items]
+    messages = [tokens.bits(MESSAGE_FIELD, item.message_id) for item in batch.items]
 
     def work(exclusive: bool) -> tuple[set[bytes], set[bytes]]:
         with store.atomic():

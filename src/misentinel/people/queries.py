@@ -12,7 +12,7 @@ import orjson
 from misentinel.kernel.errors import NotFound
 from misentinel.people.contracts import AttributeView, PeoplePage, Person
 from misentinel.people.models import AttributeRow, IdentityRow, PersonRow
-from misentinel.people.rules import SEARCH_FIELD, Kind, token_bits
+from misentinel.people.rules import SEARCH_FIELD, Kind
 from misentinel.store.contracts import Store
 from misentinel.vault import queries as vault
 from misentinel.vault.contracts import PersonKey, Place
@@ -59,7 +59,7 @@ def find_by_email(store: Store, address: str) -> list[UUID]:
 
 
 def find_by_user_id(store: Store, user_id: str) -> UUID | None:
-    token = UUID(bytes=token_bits(vault.tokens(store.customer_id).value(Kind.USER_ID, user_id)))
+    token = UUID(bytes=vault.tokens(store.customer_id).bits(Kind.USER_ID, user_id))
     found: UUID | None = (
         IdentityRow.objects.using(store.alias).filter(token=token).values_list("person_id", flat=True).first()
     )

@@ -18,7 +18,7 @@ from misentinel.kernel.ids import new_id
 from misentinel.people.actions import records
 from misentinel.people.actions.merging import absorb
 from misentinel.people.contracts import PersonRef, Recognised, StartAgain
-from misentinel.people.rules import Kind, Known, Plan, Wanted, resolve, token_bits
+from misentinel.people.rules import Kind, Known, Plan, Wanted, resolve
 from misentinel.store import outbox
 from misentinel.store.contracts import Store, Topic
 from misentinel.store.statements import bits, run, run_together, texts, uuids
@@ -78,10 +78,10 @@ def recognise(store: Store, actor: Actor, refs: Sequence[PersonRef], *, exclusiv
 def _wanted(ref: PersonRef, tokens: Tokens) -> Wanted:
     previous = ref.previous_id
     return Wanted(
-        token_bits(tokens.value(Kind.USER_ID, ref.user_id)) if ref.user_id else None,
-        token_bits(tokens.value(Kind.ANONYMOUS_ID, ref.anonymous_id)) if ref.anonymous_id else None,
-        token_bits(tokens.value(Kind.USER_ID, previous)) if previous else None,
-        token_bits(tokens.value(Kind.ANONYMOUS_ID, previous)) if previous else None,
+        tokens.bits(Kind.USER_ID, ref.user_id) if ref.user_id else None,
+        tokens.bits(Kind.ANONYMOUS_ID, ref.anonymous_id) if ref.anonymous_id else None,
+        tokens.bits(Kind.USER_ID, previous) if previous else None,
+        tokens.bits(Kind.ANONYMOUS_ID, previous) if previous else None,
     )
 
 

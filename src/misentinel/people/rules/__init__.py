@@ -11,7 +11,7 @@ from misentinel.people.rules.matching import (
     merged_traits,
     search_tokens,
 )
-from misentinel.people.rules.resolution import Kind, Known, Plan, Wanted, resolve, token_bits
+from misentinel.people.rules.resolution import Kind, Known, Plan, Wanted, resolve
 
 __all__ = [
     "EMAIL",
@@ -28,5 +28,4 @@ __all__ = [
     "merged_traits",
     "resolve",
     "search_tokens",
-    "token_bits",
 ]

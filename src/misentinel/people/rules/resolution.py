@@ -7,7 +7,6 @@ known only by anonymous ids becomes, or is absorbed by, the user they turn out t
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,11 +54,6 @@ class Plan:
         while person_id in self.merges:
             person_id = self.merges[person_id]
         return person_id
-
-
-def token_bits(token: str) -> bytes:
-    """Returns the 128 bits of a token of 22 characters, as the store keeps them (in a column of type uuid)."""
-    return urlsafe_b64decode(token + "==")
 
 
 def resolve(wanted: Sequence[Wanted], known: Mapping[bytes, Known], new_id: Callable[[], UUID]) -> Plan:
