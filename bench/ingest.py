@@ -17,6 +17,7 @@ import os
 import random
 import socket
 import ssl
+import statistics
 import subprocess
 import sys
 import threading
@@ -30,7 +31,8 @@ import ground
 import orjson
 
 PEOPLE = 10_000
-SECONDS = 8.0
+SECONDS = 10.0
+TURNS = 4
 SENDERS = 8
 PLANS = {1: 12_000, 100: 250_000, 500: 250_000}  # batch size: events prepared
 TARGET_PER_SECOND, TARGET_RATIO = 15_000, 0.35
@@ -52,12 +54,18 @@ def main() -> None:
         with served(home) as port:
             measure(home, port, key, identifies(), 500, seconds=60)
             for size, count in PLANS.items():
-                stored_before = stored(store)
-                ours = measure(home, port, key, tracks(count), size, seconds=SECONDS)
-                made = stored(store) - stored_before
-                assert made == ours["events"], f"{ours['events']} events were answered with 200, {made} are stored"
-                per_second = made / ours["seconds"]
-                reference = raw_inserts(store, size, made)
+                items = tracks(count)
+                made, took, reference = 0, 0.0, []
+                for turn in range(TURNS):  # by turns, so that whatever else the machine does hits both alike
+                    stored_before = stored(store)
+                    ours = measure(home, port, key, items[turn::TURNS], size, seconds=SECONDS / TURNS)
+                    fresh = stored(store) - stored_before
+                    assert fresh == ours["events"], (
+                        f"{ours['events']} events were answered with 200, {fresh} are stored"
+                    )
+                    made, took = made + fresh, took + ours["seconds"]
+                    reference.append(raw_inserts(store, size, fresh))
+                per_second, reference = made / took, statistics.harmonic_mean(reference)
                 ground.report(
                     f"durable events per second over HTTPS, batches of {size}; reference: raw multi-row inserts",
                     ours=per_second, reference=reference, ratio=per_second / reference,
