@@ -27,14 +27,18 @@ class FleetReport:
 def migrate_fleet(progress: Callable[[int, int], None] | None = None) -> FleetReport:
     """Migrates every store that is behind and tells `progress(done, of)` after each.
 
-    The oldest store goes first; if it breaks, no other is touched and `Unavailable` is raised. A store that is broken
-    later is marked, so that it is refused until a later run repairs it, and the rest goes on. Running again resumes:
-    stores that are at the current schema are not opened.
+    The oldest store in order goes first; if it breaks, no other is touched and `Unavailable` is raised. A store that
+    breaks later is marked, so that it is refused until a later run repairs it, and the rest goes on. Running again
+    resumes: stores that are at the current schema are not opened, and those marked before come last, so that a store
+    broken for reasons of its own is the canary once at the most.
     """
     prepare_clusters()
     target = current_schema()
     alive = Placement.objects.filter(closed_at=None)
-    behind = list(alive.exclude(schema=target, fault="").order_by("created_at"))
+    behind = sorted(
+        alive.exclude(schema=target, fault="").order_by("created_at"), key=lambda placement: bool(placement.fault)
+    )
+    marked = {placement.customer_id for placement in behind if placement.fault}
     report = FleetReport(current=alive.count() - len(behind))
     for number, placement in enumerate(behind):
         fault = _migrate(placement, target)
@@ -42,7 +46,7 @@ def migrate_fleet(progress: Callable[[int, int], None] | None = None) -> FleetRe
             report.done.append(placement.customer_id)
         else:
             report.broken[placement.customer_id] = fault
-            if number == 0 and len(behind) > 1:
+            if number == 0 and len(behind) > 1 and placement.customer_id not in marked:
                 raise Unavailable(
                     f"The canary, the store of customer {placement.customer_id}, could not be migrated: {fault} "
                     "No other store was touched."

@@ -64,13 +64,13 @@ def list_placements() -> list[PlacementView]:
 
 
 def each_store() -> Iterator[Store]:
-    """Every store that can be opened, oldest first."""
+    """Every store that can be opened, oldest first; one that is broken or behind does not hide those after it."""
     for customer_id in (
         Placement.objects.filter(closed_at=None, fault="").order_by("created_at").values_list("customer_id", flat=True)
     ):
         try:
             yield get_store(customer_id)
-        except NotFound:  # closed since the list was made
+        except (NotFound, Unavailable):  # closed or broken since the list was made, or not brought forward yet
             continue
 
 
@@ -94,7 +94,8 @@ def _register(alias: str, parameters: dict[str, Any]) -> None:
             return
         ours = alias.startswith(STORE_PREFIX)
         engine = "misentinel.store.postgres" if ours else "django.db.backends.postgresql"
-        connections.settings[alias] = django_database(parameters, engine)
+        # A new dictionary: at the end of every request Django walks the one there is, in threads that hold no lock.
+        connections.settings = {**connections.settings, alias: django_database(parameters, engine)}
 
 
 def _view(placement: Placement) -> PlacementView:

@@ -88,3 +88,16 @@ def test_a_broken_canary_stops_the_run_before_any_other_store(fleet: list[Store]
     assert {p.schema for p in untouched} == {"old"}
     _as_owner(fleet[0], "DROP TABLE store_outboxrow")
     migrate_fleet()
+
+
+def test_a_store_that_broke_as_the_canary_stops_the_fleet_once(fleet: list[Store]) -> None:
+    for store in fleet:
+        _set_back(store)
+    _as_owner(fleet[0], "CREATE TABLE store_outboxrow (in_the_way int)")
+    with pytest.raises(Unavailable, match="canary"):
+        migrate_fleet()
+    report = migrate_fleet()  # the next one in order is the canary now
+    assert report.done[:2] == [store.customer_id for store in fleet[1:]]
+    assert list(report.broken) == [fleet[0].customer_id]
+    _as_owner(fleet[0], "DROP TABLE store_outboxrow")
+    assert migrate_fleet().done == [fleet[0].customer_id]

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.db import connections
 
 from misentinel.store.contracts import Store
 from misentinel.store.postgres.pool import POOL, Pool
+from misentinel.store.queries import owner_alias
+from tests.outage import end_sessions
 
 
 def _backend(store: Store) -> int:
@@ -51,6 +55,22 @@ def test_a_broken_connection_is_not_handed_out(acme: Store) -> None:
     connections[acme.alias].close()
     raw.close()
     assert _backend(acme) != first
+
+
+def test_a_connection_that_the_server_ended_is_not_handed_out(acme: Store) -> None:
+    first = _backend(acme)
+    raw = connections[acme.alias].connection
+    connections[acme.alias].close()
+    end_sessions(acme)
+    assert not raw.closed  # nobody has told psycopg
+    assert _backend(acme) != first
+
+
+def test_a_store_may_be_opened_while_another_request_looks_through_all_connections() -> None:
+    walking = iter(connections)  # as Django does at the end of every request
+    next(walking)
+    owner_alias("main", f"nowhere_{uuid.uuid4().hex}")
+    assert list(walking)
 
 
 def test_an_empty_pool_has_nothing_to_lend() -> None:
