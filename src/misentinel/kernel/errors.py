@@ -66,6 +66,17 @@ class Refused(MiSentinelError):
     exit_code = 5
 
 
+class NotAllowed(Refused):
+    """The URL exists, and not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, message: str, methods: list[str]) -> None:
+        super().__init__(message, methods=methods)
+        self.methods = methods
+
+
 class TooMany(MiSentinelError):
     """Come back after `retry_after` seconds."""
 

@@ -17,9 +17,10 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound, Unavailable
 from misentinel.messages import jobs as sending
 from misentinel.store import outbox
+from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
 from misentinel.teammates.jobs import forget_what_ended
-from misentinel.trail.actions import copy_pending
+from misentinel.trail.actions import OUT_OF_REACH, copy_pending
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 0.2  # how late a job that waits for its time may start
@@ -71,10 +72,17 @@ def sweep(timestamp: int) -> None:
     copy_pending()
     forget_what_ended()
     for store in each_store():
-        if outbox.count_waiting(store):
-            wake_up(store.customer_id)
-        if sending.has_work(store):
-            schedule_sending(store.customer_id, now())
+        try:
+            _look_after(store)
+        except OUT_OF_REACH as error:  # the next sweep comes back; the stores after it are looked after now
+            _log.warning("%s was left out of the sweep: %s", store.alias, type(error).__name__)
+
+
+def _look_after(store: Store) -> None:
+    if outbox.count_waiting(store):
+        wake_up(store.customer_id)
+    if sending.has_work(store):
+        schedule_sending(store.customer_id, now())
 
 
 def run_worker(threads: int) -> None:

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *unsubscribe.routes.urlpatterns(),
 ]
 
+handler400 = "misentinel.web.answers.bad_request"
 handler404 = "misentinel.web.answers.not_found"
 handler500 = "misentinel.web.answers.server_error"
 

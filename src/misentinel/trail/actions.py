@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.utils import InterfaceError, OperationalError
 
 from misentinel.kernel import canonical
 from misentinel.kernel.actor import Actor
@@ -22,6 +24,8 @@ from misentinel.vault import actions as vault_actions
 from misentinel.vault.contracts import Place
 
 CONTROL_ALIAS = "default"
+OUT_OF_REACH = (OperationalError, InterfaceError)
+_log = logging.getLogger(__name__)
 _noticed: ContextVar[list[UUID] | None] = ContextVar("noticed", default=None)
 
 
@@ -89,11 +93,24 @@ def record_control(
 
 
 def copy_pending(entry_id: UUID | None = None, limit: int = 1000) -> int:
-    """Copies entries of the control plane to their customers' trails; returns how many. Safe to repeat."""
+    """Copies entries of the control plane to their customers' trails; returns how many. Safe to repeat.
+
+    A store that cannot be written keeps its own entries waiting, and nobody else's.
+    """
     pending = PendingCopy.objects.order_by("entry_id")
     if entry_id is not None:
         pending = pending.filter(entry_id=entry_id)
-    return sum(_copy(waiting) for waiting in list(pending[:limit]))
+    copied, stuck = 0, set()
+    for waiting in pending.iterator():
+        if waiting.customer_id in stuck:
+            continue
+        if not _copy(waiting):
+            stuck.add(waiting.customer_id)
+            continue
+        copied += 1
+        if copied == limit:
+            break
+    return copied
 
 
 def _copy(waiting: PendingCopy) -> bool:
@@ -105,8 +122,12 @@ def _copy(waiting: PendingCopy) -> bool:
     except Unavailable:
         return False
     entry = Entry.objects.using(CONTROL_ALIAS).get(id=waiting.entry_id)
-    with store.atomic():
-        Entry.objects.using(store.alias).bulk_create([entry], ignore_conflicts=True)
+    try:
+        with store.atomic():
+            Entry.objects.using(store.alias).bulk_create([entry], ignore_conflicts=True)
+    except OUT_OF_REACH as error:  # its entries wait, those of other customers do not
+        _log.warning("entry %s waits for %s: %s", entry.id, store.alias, type(error).__name__)
+        return False
     waiting.delete()
     return True
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 
-from misentinel.kernel.errors import MiSentinelError, NotFound, NotSignedIn, TooMany
+from misentinel.kernel.errors import (
+    Malformed,
+    MiSentinelError,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
+from misentinel.trail.actions import OUT_OF_REACH
 from misentinel.web.requests import request_id
 
 if TYPE_CHECKING:
@@ -25,6 +37,13 @@ _TITLES = {
 
 def failure(gate: Gate, error: MiSentinelError) -> HttpResponse:
     """The answer to `error`, in the form that the route's edge speaks."""
+    response = _failure(gate, error)
+    if isinstance(error, NotAllowed):
+        response["Allow"] = ", ".join(error.methods)
+    return response
+
+
+def _failure(gate: Gate, error: MiSentinelError) -> HttpResponse:
     if gate.declaration.edge == "api":
         return problem(gate.request, error)
     if isinstance(error, NotSignedIn) and gate.declaration.edge == "console":
@@ -64,8 +83,17 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _by_path(request, NotFound("There is no such page."))
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For what Django itself cannot read: too many fields, more than a form may hold, a body that broke off."""
+    if isinstance(exception, RequestDataTooBig):
+        return _by_path(request, TooLarge("This is more than a request may hold; send less at once."))
+    return _by_path(request, Malformed("This request cannot be read."))
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """For what nobody foresaw: no detail leaves the log, the request id finds it there."""
+    if isinstance(sys.exc_info()[1], OUT_OF_REACH):
+        return _by_path(request, Unavailable("A database does not answer or has no room right now; try again later."))
     return _by_path(request, MiSentinelError("Something went wrong here, and it is in our log."))
 
 

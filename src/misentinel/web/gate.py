@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -18,17 +18,18 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from misentinel.kernel.actor import Actor
-from misentinel.kernel.errors import Misconfigured, MiSentinelError, NotFound, NotSignedIn, Refused
+from misentinel.kernel.errors import Misconfigured, MiSentinelError, NotAllowed, NotFound, NotSignedIn, Refused
 from misentinel.store.contracts import Store
 from misentinel.store.queries import get_store
 from misentinel.teammates.contracts import Permission, Principal
 from misentinel.teammates.rules import allowed
-from misentinel.trail.actions import noticing, record, record_control
+from misentinel.trail.actions import OUT_OF_REACH, noticing, record, record_control
 from misentinel.trail.contracts import Outcome, Tag
 from misentinel.web import answers, identity
 from misentinel.web.requests import address, request_id
 
 _log = logging.getLogger(__name__)
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 class Edge(StrEnum):
@@ -150,6 +151,8 @@ def pass_gate(
             _admit(gate)
             response = call(gate)
         except MiSentinelError as error:
+            if error.status >= 500:
+                _log.error("%s, request %s", error.code, actor.request_id, exc_info=error)
             response = answers.failure(gate, error)
             _record(gate, _outcome(error), {"error": error.code})
         except Exception:
@@ -202,19 +205,23 @@ def _record(gate: Gate, outcome: Outcome, extra: dict[str, Any]) -> None:
         details |= {"needs": declaration.needs.value, "wanted": declaration.tag.value}
         if gate.principal.why_not:
             details["why"] = gate.principal.why_not
+    customer_id = gate.principal.customer_id
     if gate._store is not None:
-        with gate._store.atomic():
-            record(gate._store, gate.actor, tag, outcome=outcome, details=details, **told)
-        return
+        try:
+            with gate._store.atomic():
+                record(gate._store, gate.actor, tag, outcome=outcome, details=details, **told)
+            return
+        except OUT_OF_REACH:  # the platform log keeps it, and the customer's trail gets it once it can be written
+            customer_id = gate._store.customer_id
     told.pop("person_id", None)
-    record_control(gate.actor, tag, customer_id=gate.principal.customer_id, outcome=outcome, details=details, **told)
+    record_control(gate.actor, tag, customer_id=customer_id, outcome=outcome, details=details, **told)
 
 
 def _dispatcher(views: dict[str, tuple[Declaration, View]]) -> Callable[..., HttpResponseBase]:
     def answer(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
         method = "GET" if request.method == "HEAD" else request.method or ""
         if method not in views:
-            return _not_allowed(views)
+            return pass_gate(request, _refusal(views, method), lambda gate: _not_allowed(views))
         declaration, view = views[method]
         return pass_gate(request, declaration, lambda gate: view(gate, **arguments))
 
@@ -224,6 +231,11 @@ def _dispatcher(views: dict[str, tuple[Declaration, View]]) -> Callable[..., Htt
     return guarded
 
 
-def _not_allowed(views: dict[str, Any]) -> HttpResponse:
-    allowed_methods = sorted({*views, "HEAD"} if "GET" in views else views)
-    return HttpResponse(status=405, headers={"Allow": ", ".join(allowed_methods)})
+def _refusal(views: dict[str, tuple[Declaration, View]], method: str) -> Declaration:
+    """What the trail tells of a method that a URL does not have. A method nobody has heard of is not repeated."""
+    declaration = next(iter(views.values()))[0]
+    return replace(declaration, method=method if method in _METHODS else "OTHER", needs=Permission.PUBLIC)
+
+
+def _not_allowed(views: dict[str, tuple[Declaration, View]]) -> NoReturn:
+    raise NotAllowed("This is not done with this method.", sorted({*views, "HEAD"} if "GET" in views else views))

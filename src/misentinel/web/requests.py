@@ -44,7 +44,7 @@ def body_of(request: HttpRequest) -> bytes:
     Raises `TooLarge` before reading more than such a request may hold.
     """
     length = request.headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > BATCH_LIMIT:
+    if length.isdecimal() and int(length) > BATCH_LIMIT:
         raise TooLarge(f"A request may hold {BATCH_LIMIT // 1024} KB; send smaller batches.")
     try:
         return request.body
