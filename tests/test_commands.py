@@ -5,6 +5,8 @@ A new command needs a line in `ARGUMENTS`; without, the walk fails.
 
 from __future__ import annotations
 
+import os
+import pwd
 import uuid
 from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ from misentinel.cli import command
 from misentinel.cli.main import cli
 from misentinel.customers.queries import get_customer
 from misentinel.kernel.actor import system
-from misentinel.kernel.errors import MiSentinelError
+from misentinel.kernel.errors import Invalid, MiSentinelError
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions as teammates
 from misentinel.teammates.contracts import CredentialKind, Permission
@@ -43,6 +45,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "trail list": ["--customer", "{acme}", "--limit", "5"],
     "trail show": ["{entry}", "--customer", "{acme}"],
 }
+LOGIN = command.login
 ELSEWHERE = {"run"}  # starts the whole service; the tests of serving watch it
 
 
@@ -55,9 +58,12 @@ def _walk(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Comma
 
 
 @pytest.fixture(autouse=True)
-def _prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+def who(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The login of this test alone."""
+    name = f"op-{uuid.uuid4().hex[:8]}"
     monkeypatch.setattr(command, "_prepare", lambda: None)
-    monkeypatch.setenv("SUDO_USER", f"op-{uuid.uuid4().hex[:8]}")
+    monkeypatch.setattr(command, "login", lambda: name)
+    return name
 
 
 def _run(*arguments: str) -> tuple[str, BaseException | None]:
@@ -70,9 +76,7 @@ def test_every_command_has_its_arguments_here() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
-def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store) -> None:
-    import os
-
+def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store, who: str) -> None:
     slug = get_customer(acme.customer_id).slug
     entry = str(list_platform_entries(EntryFilter(object_id=str(acme.customer_id))).entries[0].id)
     new = f"walked-{uuid.uuid4().hex[:8]}"
@@ -87,7 +91,7 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store)
     arguments = [a.format(**given) for a in ARGUMENTS[name]]
     told, error = _run(*name.split(), *arguments)
     assert error is None, told
-    entries = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=os.environ["SUDO_USER"])).entries
+    entries = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=who)).entries
     assert [e.tag for e in entries] == [_tag(name)]
     if name == "customer create":
         _run("customer", "close", new, "--yes")
@@ -112,14 +116,12 @@ def _tag(name: str) -> str:
         ["trail", "show", "not-an-id", "--customer", "nobody"],
     ],
 )
-def test_a_wrong_use_is_one_sentence_and_an_entry(arguments: list[str]) -> None:
-    import os
-
+def test_a_wrong_use_is_one_sentence_and_an_entry(arguments: list[str], who: str) -> None:
     _, error = _run(*arguments)
     assert isinstance(error, MiSentinelError)
     assert error.exit_code != 0
     assert "\n" not in error.message
-    (entry,) = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=os.environ["SUDO_USER"])).entries
+    (entry,) = list_platform_entries(EntryFilter(actor_kind="operator", actor_id=who)).entries
     assert entry.outcome == "failed"
 
 
@@ -141,3 +143,30 @@ def test_what_the_operator_is_shown_of_an_entry_stays_sealed(acme: Store) -> Non
     assert error is None
     assert "Zebedee" not in told
     assert "Zachary" not in told
+
+
+def test_a_name_with_brackets_is_shown_as_it_is() -> None:
+    slug = f"odd-{uuid.uuid4().hex[:8]}"
+    for arguments in (["create", "Acme [/] [red]", "--slug", slug], ["list"], ["show", slug]):
+        told, error = _run("customer", *arguments)
+        assert error is None, error
+        assert "Acme [/] [red]" in told
+    _run("customer", "close", slug, "--yes")
+
+
+def test_an_argument_that_is_not_text_is_told_in_one_sentence() -> None:
+    told, error = _run("customer", "show", os.fsdecode(b"caf\xe9"))
+    assert isinstance(error, Invalid), told
+
+
+def test_nobody_acts_under_anothers_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(variable, "mallory")
+    assert LOGIN() == own
+    daemon = pwd.getpwnam("daemon")
+    monkeypatch.setenv("SUDO_UID", str(daemon.pw_uid))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert LOGIN() == "daemon"  # root is believed, as sudo is
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert LOGIN() == "uid 54321"  # nobody's, as in some containers; and what the environment says counts for nothing

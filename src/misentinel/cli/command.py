@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -13,14 +13,16 @@ import click
 from rich.console import Console
 
 from misentinel.kernel.actor import Actor, operator
-from misentinel.kernel.errors import MiSentinelError
+from misentinel.kernel.errors import Invalid, MiSentinelError
 from misentinel.trail.contracts import Outcome, Tag
 
 # A pipe has no width: tables are then as wide as their content, so that nothing in them is cut off.
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 250)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Nothing is markup: names and addresses are somebody's words, and a bracket in one must not break a list of all.
+console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 250)
+errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 Command = Callable[..., None]
+_LONGEST_LOGIN = 64
 
 
 def recorded(tag: Tag) -> Callable[[Command], Command]:
@@ -33,10 +35,11 @@ def recorded(tag: Tag) -> Callable[[Command], Command]:
     def decorate(function: Command) -> Command:
         @functools.wraps(function)
         def run(**arguments: Any) -> None:
+            _refuse_unspellable(arguments)
             _prepare()
             from misentinel.trail.actions import noticing, record_control
 
-            actor = operator(_login())
+            actor = operator(login())
             with noticing() as noticed:
                 try:
                     function(actor, **arguments)
@@ -53,6 +56,16 @@ def recorded(tag: Tag) -> Callable[[Command], Command]:
     return decorate
 
 
+def _refuse_unspellable(arguments: dict[str, Any]) -> None:
+    """Raises `Invalid` for an argument that is not UTF-8: the database could not even be asked for it."""
+    for value in arguments.values():
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise Invalid("An argument is not text in UTF-8.") from None
+
+
 def _not_prepared() -> None:
     raise RuntimeError("commands run through misentinel.site.main")
 
@@ -66,9 +79,17 @@ def use_preparation(prepare: Callable[[], None]) -> None:
     _prepare = prepare
 
 
-def _login() -> str:
-    """The operating system's name for who runs this; behind sudo, for who called it."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+def login() -> str:
+    """The operating system's name for who runs this; behind sudo, for who called it.
+
+    Anybody can write the environment, so only root's is believed: whoever is root could name anybody anyway.
+    """
+    user = os.geteuid()
+    caller = os.environ.get("SUDO_UID", "") if user == 0 else ""
+    try:
+        return pwd.getpwuid(int(caller) if caller.isdecimal() else user).pw_name[:_LONGEST_LOGIN]
+    except (KeyError, OverflowError):
+        return f"uid {caller or user}"[:_LONGEST_LOGIN]
 
 
 def _customer_id(arguments: dict[str, Any]) -> Any:
@@ -81,8 +102,8 @@ def _customer_id(arguments: dict[str, Any]) -> Any:
 
 def fail(sentence: str, exit_code: int) -> NoReturn:
     """Tells an error in one sentence and ends the program with its exit code."""
-    errors.print("[bold red]Error:[/]", end=" ")
-    errors.print(click.unstyle(sentence), markup=False)
+    errors.print("Error:", style="bold red", end=" ")
+    errors.print(click.unstyle(sentence))
     sys.exit(exit_code)
 
 
@@ -92,4 +113,4 @@ def confirm(question: str, yes: bool) -> None:
         click.confirm(question, abort=True)
 
 
-__all__ = ["Actor", "confirm", "console", "errors", "fail", "recorded"]
+__all__ = ["Actor", "confirm", "console", "errors", "fail", "login", "recorded"]

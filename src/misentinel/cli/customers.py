@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from misentinel.cli.command import Actor, confirm, console, recorded
 from misentinel.trail.contracts import Tag
@@ -26,7 +27,7 @@ def create(actor: Actor, name: str, slug: str, time_zone: str, cluster: str) -> 
 
     customer = create_customer(actor, name, slug=slug, time_zone=time_zone, cluster=cluster)
     console.print(f"Created {customer.name} ({customer.slug}), id {customer.id}.")
-    console.print(f"Next: misentinel teammate invite you@example.com --customer {customer.slug} --owner", markup=False)
+    console.print(f"Next: misentinel teammate invite you@example.com --customer {customer.slug} --owner")
 
 
 @group.command("list")
@@ -69,7 +70,7 @@ def show(actor: Actor, customer: str) -> None:
             rows |= {"cluster": placement.cluster, "database": placement.database, "schema": placement.schema}
             rows["store"] = placement.fault or "in order"
     for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/]", value)
+        table.add_row(Text(name, style="bold"), value)
     console.print(table)
 
 

@@ -27,6 +27,6 @@ def migrate(actor: Actor) -> None:
         progress.update(task, total=len(report.done) + len(report.broken) or 1, completed=len(report.done) or 1)
     console.print(f"{len(report.done)} migrated, {report.current} were current, {len(report.broken)} broken.")
     for customer_id, fault in report.broken.items():
-        errors.print(f"  store of customer {customer_id}: {fault}", markup=False)
+        errors.print(f"  store of customer {customer_id}: {fault}")
     if report.broken:
         raise Unavailable("Stores that are broken refuse to open. Repair them, then run `misentinel stores migrate`.")

@@ -137,7 +137,7 @@ def create(actor: Actor, name: str, customer: str, write: bool, days: int | None
         actor, _open(customer).id, CredentialKind.WRITE_KEY if write else CredentialKind.API_TOKEN, name=name,
         permissions=parse_permissions(permissions), expires_at=in_future(days=days) if days else None,
     )  # fmt: skip
-    console.print(made.secret, markup=False)
+    console.print(made.secret)
     console.print(f"Kept only as a digest: this is the one time it is shown. Its id is {made.view.id}.")
 
 
@@ -194,5 +194,5 @@ def _teammate(customer: Customer, email: str) -> TeammateView:
 def _print_link(link: OneTimeLink) -> None:
     from misentinel.kernel import settings
 
-    console.print(settings.load().base_url + link.path, markup=False)
+    console.print(settings.load().base_url + link.path)
     console.print(f"Works once, until {link.expires_at:%Y-%m-%d %H:%M} UTC. This is the one time it is shown.")

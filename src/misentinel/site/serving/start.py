@@ -6,7 +6,6 @@ made only when everything runs, so that it is certain to be shown.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 import shutil
@@ -23,6 +22,7 @@ import django
 import psycopg
 from django.db import DatabaseError, connections
 
+from misentinel.cli.command import login
 from misentinel.kernel.actor import operator
 from misentinel.kernel.errors import Misconfigured, MiSentinelError, Unavailable
 from misentinel.kernel.settings import Settings
@@ -195,7 +195,7 @@ def _record(tag: Tag) -> None:
     from misentinel.trail.actions import record_control
 
     try:
-        record_control(operator(getpass.getuser()), tag, details={"command": tag.value})
+        record_control(operator(login()), tag, details={"command": tag.value})
     except (MiSentinelError, DatabaseError):
         _log.exception("%s could not be recorded", tag.value)
     connections.close_all()
