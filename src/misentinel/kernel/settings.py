@@ -19,6 +19,7 @@ from misentinel.kernel.errors import Misconfigured
 
 PREFIX = "MISENTINEL_"
 CONFIG_VARIABLE = "MISENTINEL_CONFIG"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def _setting(default: Any, explanation: str) -> Any:
@@ -92,6 +93,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         if name not in known:
             raise Misconfigured(_unknown(name, list(known)))
     typed = {name: _typed(name, known[name].default, value) for name, value in values.items()}
+    level = typed.get("log_level", "INFO").upper()
+    if level not in LOG_LEVELS:
+        raise Misconfigured(f"Setting log_level must be one of {', '.join(LOG_LEVELS)}, not {level!r}.")
+    typed["log_level"] = level
     typed["home"] = Path(typed.get("home", home)).expanduser().resolve()
     return Settings(**typed)
 
@@ -113,6 +118,8 @@ def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise Misconfigured(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"The settings file {path} is not text in UTF-8.") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -10,6 +10,7 @@ from misentinel.cli.failures import tell
 from misentinel.cli.main import cli
 from misentinel.kernel import settings as kernel_settings
 from misentinel.kernel.errors import MiSentinelError
+from misentinel.site.serving import logs
 from misentinel.site.serving.command import run
 
 
@@ -40,6 +41,8 @@ def prepare() -> None:
     if not apps.ready:
         django.setup()
     from misentinel.site import bootstrap, wiring
+    from misentinel.site.settings import MISENTINEL
 
     bootstrap.check_reachable("default", "control")
+    logs.configure(MISENTINEL.home, "cli", MISENTINEL.log_level)  # a traceback is for the log, not for the terminal
     wiring.connect()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
-
 from misentinel.kernel import settings as kernel_settings
-from misentinel.store.clusters import data_cluster, vault_cluster
+from misentinel.kernel.errors import Misconfigured
+from misentinel.store.clusters import data_cluster, parse_dsn, vault_cluster
 
 MISENTINEL = kernel_settings.load()
 
@@ -53,15 +52,18 @@ MIDDLEWARE = [
 ]
 
 
-def _database(url: str, fallback: str) -> dict[str, Any]:
+def _database(setting: str, url: str, fallback: str) -> dict[str, Any]:
     from misentinel.store.postgres.entry import django_database
 
-    return django_database(conninfo_to_dict(url or fallback), "django.db.backends.postgresql", max_age=600)
+    parameters = parse_dsn(url or fallback, setting)
+    if not parameters.get("dbname"):
+        raise Misconfigured(f"Setting {setting} names no database; end it with /NAME or add dbname=NAME.")
+    return django_database(parameters, "django.db.backends.postgresql", max_age=600)
 
 
 DATABASES = {
-    "default": _database(MISENTINEL.control_url, data_cluster(MISENTINEL).dsn("control")),
-    "vault": _database(MISENTINEL.vault_url, vault_cluster(MISENTINEL).dsn("vault")),
+    "default": _database("control_url", MISENTINEL.control_url, data_cluster(MISENTINEL).dsn("control")),
+    "vault": _database("vault_url", MISENTINEL.vault_url, vault_cluster(MISENTINEL).dsn("vault")),
 }
 DATABASE_ROUTERS = ["misentinel.store.planes.Router"]
 

@@ -14,6 +14,7 @@ from misentinel.site.waking import Waker
 from misentinel.store import outbox
 from misentinel.store.contracts import Topic
 from misentinel.store.outbox import Handler
+from misentinel.store.postgres.pool import POOL
 from misentinel.vault.queries import service_key
 
 HANDLERS: dict[Topic, Sequence[Handler]] = {
@@ -26,5 +27,6 @@ HANDLERS: dict[Topic, Sequence[Handler]] = {
 def connect() -> None:
     """Connects ports and adapters; called once by each process before it does anything."""
     settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
+    POOL.limit = settings.MISENTINEL.store_connections
     outbox.use_wake_up(Waker(jobs.wake_up))
     sending.use_schedule(jobs.schedule_sending)

@@ -6,7 +6,9 @@ import json
 from functools import cache
 from typing import Any
 
+import psycopg
 from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict
 
 from misentinel.kernel.errors import Misconfigured
 from misentinel.kernel.settings import Settings
@@ -43,7 +45,19 @@ def parse_clusters(given: Settings) -> dict[str, Cluster]:
         raise Misconfigured("Setting clusters names no cluster; leave it empty for the embedded one.")
     for cluster in found.values():
         require_united_kingdom(cluster)
+        parse_dsn(cluster.dsn, "clusters")
     return found
+
+
+def parse_dsn(dsn: str, setting: str) -> dict[str, Any]:
+    """Returns what libpq makes of `dsn`. Raises `Misconfigured` without repeating any of it: it may hold a password."""
+    try:
+        return dict(conninfo_to_dict(dsn))
+    except psycopg.ProgrammingError:
+        raise Misconfigured(
+            f"Setting {setting} has a DSN that cannot be read; one looks like "
+            "postgresql://user:password@host:5432/database."
+        ) from None
 
 
 def require_united_kingdom(cluster: Cluster) -> None:

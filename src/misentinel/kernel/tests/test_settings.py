@@ -23,10 +23,16 @@ def test_an_unknown_setting_stops_the_program_and_the_closest_is_named(tmp_path:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("https_port = ", "not valid TOML"), ('https_port = "x"', "whole number"), ("colour = 1", "no setting colour")],
+    [
+        ("https_port = ", "not valid TOML"),
+        ('https_port = "x"', "whole number"),
+        ("colour = 1", "no setting colour"),
+        ('log_level = "NOISY"', "log_level must be one of DEBUG"),
+        ('mail_from = "caf\udce9"', "not text in UTF-8"),
+    ],
 )
 def test_a_file_that_is_wrong_is_told_in_one_sentence(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "misentinel.toml").write_text(text)
+    (tmp_path / "misentinel.toml").write_text(text, errors="surrogateescape")
     with pytest.raises(Misconfigured, match=told):
         settings.load({"MISENTINEL_HOME": str(tmp_path)})
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from importlib import import_module
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from misentinel.store.contracts import Store
@@ -71,6 +74,13 @@ def test_a_store_may_be_opened_while_another_request_looks_through_all_connectio
     next(walking)
     owner_alias("main", f"nowhere_{uuid.uuid4().hex}")
     assert list(walking)
+
+
+def test_the_setting_bounds_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(POOL, "limit", POOL.limit)
+    monkeypatch.setattr(settings, "MISENTINEL", replace(settings.MISENTINEL, store_connections=7))
+    import_module("misentinel.site.wiring").connect()
+    assert POOL.limit == 7
 
 
 def test_an_empty_pool_has_nothing_to_lend() -> None:

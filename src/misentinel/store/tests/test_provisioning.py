@@ -185,6 +185,17 @@ def test_a_cluster_that_is_not_in_the_united_kingdom_is_refused_when_configured(
         clusters.parse_clusters(replace(settings.MISENTINEL, clusters=described))
 
 
+def test_a_dsn_that_cannot_be_read_is_refused_without_repeating_its_password() -> None:
+    from dataclasses import replace
+
+    from django.conf import settings
+
+    described = '{"main": {"dsn": "host=db.example.com password=hunter2 zz%%", "location": "GB"}}'
+    with pytest.raises(Misconfigured, match="cannot be read") as refused:
+        clusters.parse_clusters(replace(settings.MISENTINEL, clusters=described))
+    assert "hunter2" not in str(refused.value)
+
+
 def test_and_again_when_used(monkeypatch: pytest.MonkeyPatch) -> None:
     abroad = Cluster("far", clusters.get_cluster("main").dsn, "test", "DE")
     monkeypatch.setattr(clusters, "configured", lambda: {"far": abroad})
