@@ -31,7 +31,8 @@ _TEMPLATE_LOCK = 0x4D53_7431
 
 
 def provision(customer_id: UUID, cluster_name: str = "") -> Store:
-    """Creates key, role and database of a new customer; nothing is left behind if a step fails.
+    """Creates key, role and database of a new customer. If a step fails, no role and no database is left behind; a key
+    that wraps nothing may stay in the vault.
 
     Raises `Conflict` if the customer has a store, `Misconfigured` for a cluster that is unknown or abroad.
     """
@@ -49,7 +50,7 @@ def provision(customer_id: UUID, cluster_name: str = "") -> Store:
                 customer_id=customer_id, cluster=cluster.name, database=name, role=name, schema=current_schema(),
                 sealed_password=vault.seal_secret("store-role", password.encode(), name),
             )  # fmt: skip
-        except Exception:
+        except BaseException:  # Ctrl-C too
             _drop_database(connection, name)
             raise
     return get_store(customer_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from misentinel.kernel import canonical
-from misentinel.kernel.errors import NotFound, Tampered
+from misentinel.kernel.errors import Invalid, NotFound, Tampered
 from misentinel.store.contracts import Store
 from misentinel.trail.actions import CONTROL_ALIAS
 from misentinel.trail.contracts import EntryFilter, EntryView, Page
@@ -47,6 +47,8 @@ def _page(entries: QuerySet[Entry], wanted: EntryFilter, after: UUID | None, lim
     for name in _EQUAL:
         value = getattr(wanted, name)
         if value not in ("", None):
+            if "\0" in str(value):
+                raise Invalid(f"{name} may not contain the character U+0000.")
             entries = entries.filter(**{name: value})
     if wanted.since:
         entries = entries.filter(at__gte=wanted.since)

@@ -119,14 +119,17 @@ def test_a_name_that_is_taken_or_bad_leaves_nothing_behind() -> None:
     close_customer(ASHA, first.id)
 
 
-def test_a_failure_half_way_leaves_no_database_and_no_role(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [OSError("the disk is full"), KeyboardInterrupt("the disk is full")])
+def test_a_failure_half_way_leaves_no_database_and_no_role(
+    monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
     def fail(**_: object) -> None:
-        raise OSError("the disk is full")
+        raise fault
 
     monkeypatch.setattr(Placement.objects, "create", fail)
     slug = f"half-{uuid.uuid4().hex[:8]}"
     roles = _names("SELECT rolname FROM pg_roles")
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(type(fault), match="disk is full"):
         create_customer(ASHA, "Half", slug=slug)
     monkeypatch.undo()
     assert _names("SELECT rolname FROM pg_roles") - roles == set()

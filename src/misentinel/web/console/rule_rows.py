@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from misentinel.kernel import canonical
 from misentinel.kernel.errors import Invalid
 from misentinel.segments.rules import Asks
 
@@ -79,8 +80,8 @@ def to_rule(form: RuleForm) -> dict[str, Any]:
     """Returns the rule's JSON. Raises `Invalid` with `path` where a row cannot be read."""
     if form.as_json:
         try:
-            document = json.loads(form.document)
-        except json.JSONDecodeError as error:
+            document = canonical.loads(form.document)
+        except json.JSONDecodeError as error:  # orjson's own is one: deep, huge and unpaired things too
             raise Invalid(f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.") from None
         if not isinstance(document, dict):
             raise Invalid("A rule is a JSON object.")

@@ -101,6 +101,7 @@ def _masked(answer: Any) -> Any:
     [
         "/api/people?limit=0", "/api/people?limit=x", "/api/people?after=x", "/api/people/not-an-id",
         "/api/trail?since=2026-03-01T00:00:00", "/api/trail?person_id=x",
+        "/api/trail?actor_id=%00", "/api/trail?tag=a%00b",
     ],
 )  # fmt: skip
 def test_a_parameter_that_cannot_be_used_is_named(acme: Store, url: str) -> None:

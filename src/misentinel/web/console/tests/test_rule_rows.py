@@ -80,3 +80,22 @@ def test_rules_are_told_in_words():
     rule = {"all": [{"attribute": "plan", "test": "is", "value": "pro"}, {"event": "Order Completed", "at_most": 0}]}
     assert told(rule) == "plan is pro, and no Order Completed"
     assert told({"all": []}) == "Everybody"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "[" * 5000,
+        '{"not":' * 5000 + "{}" + "}" * 5000,
+        '{"attribute": "a", "test": "is", "value": "\\ud800"}',
+        '{"attribute": "a", "test": "is", "value": NaN}',
+        '{"attribute": "a", "test": "greater", "value": 1e400}',
+    ],
+)
+def test_a_document_made_to_be_hard_to_read_is_refused_in_one_sentence(document):
+    with pytest.raises(Invalid, match="not JSON"):
+        to_rule(RuleForm(document=document))
+
+
+def test_a_number_of_any_length_is_read():
+    assert to_rule(RuleForm(document='{"value": %s}' % ("9" * 300)))["value"] == pytest.approx(1e300)
