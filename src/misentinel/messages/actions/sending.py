@@ -38,6 +38,12 @@ ON CONFLICT DO NOTHING RETURNING due_at
 """)
 
 
+_LEAVE_OUT = """
+UPDATE messages_delivery SET state = 'skipped', waiting = FALSE, reason = 'paused', ended_at = %s
+WHERE message_id = %s AND waiting
+"""
+
+
 def send_message(store: Store, actor: Actor, message_id: UUID) -> int:
     """Start sending a manual message to everyone who is in its segment now. Returns how many. Raises `Conflict`."""
     with store.atomic():
@@ -63,12 +69,32 @@ def send_message(store: Store, actor: Actor, message_id: UUID) -> int:
 
 def set_live(store: Store, actor: Actor, message_id: UUID) -> None:
     """From now on the event sends this auto message. Raises `Conflict` for a manual one."""
-    _switch(store, actor, message_id, MessageState.LIVE, Tag.MESSAGE_GO_LIVE)
+    with store.atomic():
+        row, before = _switched(store, message_id, MessageState.LIVE)
+        row.started_at = now()
+        row.save(using=store.alias)
+        record(
+            store, actor, Tag.MESSAGE_GO_LIVE, object_kind=KIND, object_id=row.id,
+            details={"from": before, "to": row.state},
+        )  # fmt: skip
 
 
-def pause_message(store: Store, actor: Actor, message_id: UUID) -> None:
-    """Stop an auto message; what was waiting for its delay is skipped. Raises `Conflict` unless it is live."""
-    _switch(store, actor, message_id, MessageState.PAUSED, Tag.MESSAGE_PAUSE)
+def pause_message(store: Store, actor: Actor, message_id: UUID) -> int:
+    """Stop an auto message and leave out what was waiting for its delay, also if it goes live again before that.
+
+    Returns how many were left out. Raises `Conflict` unless it is live.
+    """
+    with store.atomic():
+        row, before = _switched(store, message_id, MessageState.PAUSED)
+        row.save(using=store.alias)
+        with store.connection.cursor() as cursor:
+            cursor.execute(_LEAVE_OUT, [now(), row.id])
+            count = int(cursor.rowcount)
+        record(
+            store, actor, Tag.MESSAGE_PAUSE, object_kind=KIND, object_id=row.id,
+            details={"from": before, "to": row.state, "left_out": count},
+        )  # fmt: skip
+    return count
 
 
 def consider(store: Store, payload: dict[str, Any]) -> None:
@@ -101,17 +127,14 @@ def _queue_auto(store: Store, row: MessageRow, payload: dict[str, Any]) -> None:
         outbox.put(store, Topic.DELIVERIES_QUEUED, {"due_at": min(due).isoformat()})
 
 
-def _switch(store: Store, actor: Actor, message_id: UUID, to: MessageState, tag: Tag) -> None:
-    with store.atomic():
-        row = locked(store, message_id)
-        possible = {MessageState.LIVE: ("draft", "paused"), MessageState.PAUSED: ("live",)}[to]
-        if row.kind != Kind.AUTO or row.state not in possible:
-            raise Conflict(f"This message is {row.state}; it cannot become {to}.")
-        before, row.state = row.state, to.value
-        if to is MessageState.LIVE:
-            row.started_at = now()
-        row.save(using=store.alias)
-        record(store, actor, tag, object_kind=KIND, object_id=row.id, details={"from": before, "to": to.value})
+def _switched(store: Store, message_id: UUID, to: MessageState) -> tuple[MessageRow, str]:
+    """Returns the row, locked and in its new state but not saved, and the state it had."""
+    row = locked(store, message_id)
+    possible = {MessageState.LIVE: ("draft", "paused"), MessageState.PAUSED: ("live",)}[to]
+    if row.kind != Kind.AUTO or row.state not in possible:
+        raise Conflict(f"This message is {row.state}; it cannot become {to}.")
+    before, row.state = row.state, to.value
+    return row, before
 
 
 def _selection(store: Store, row: MessageRow) -> Selection:

@@ -152,6 +152,19 @@ def test_pausing_skips_what_still_waited(acme):
     assert (states(acme, message), reasons(acme, message)) == ({"skipped": 1}, {"paused": 1})
 
 
+def test_what_pausing_left_out_stays_so_when_the_message_goes_live_again(acme):
+    crowd(acme, 1)
+    message = auto(acme, delay_seconds=60)
+    come_in(acme, track("p0", "Order"))
+    drain(acme)
+    assert actions.pause_message(acme, ASHA, message.id) == 1
+    assert (states(acme, message), reasons(acme, message)) == ({"skipped": 1}, {"paused": 1})
+    actions.set_live(acme, ASHA, message.id)
+    with clock.held(clock.now() + timedelta(minutes=2)):
+        assert delivered(acme) == {}
+    assert states(acme, message) == {"skipped": 1}
+
+
 def test_who_unsubscribed_between_queue_and_sending_gets_nothing(acme):
     crowd(acme, 2)
     first, second = manual(acme), manual(acme, name="Second")
