@@ -235,7 +235,7 @@ def _event(document: dict[str, Any], path: str) -> Event:
 
 
 def _name(value: Any, path: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 255 or "\x00" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or not _is_text(value):
         raise _wrong(path, "this must be a name of 1 to 255 characters")
     return value
 
@@ -245,13 +245,19 @@ def _scalar(value: Any, path: str) -> Scalar:
         return value
     if isinstance(value, int | float):
         return _number(value, path)
-    if isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and "\x00" not in value:
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and _is_text(value):
         return value
     raise _wrong(path, f"this must be a number, true, false, or text of 1 to {LONGEST_TEXT} characters")
 
 
+def _is_text(value: str) -> bool:
+    """Half of a surrogate pair, which JSON can spell, is no character: nothing can keep it."""
+    return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in value)
+
+
 def _number(value: Any, path: str) -> int | float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
+    most = 2**63 if isinstance(value, int) else 1e300  # a whole number is kept in 64 bits
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < most:
         return value
     raise _wrong(path, "this must be a number")
 

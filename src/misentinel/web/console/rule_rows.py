@@ -83,6 +83,8 @@ def to_rule(form: RuleForm) -> dict[str, Any]:
             document = canonical.loads(form.document)
         except json.JSONDecodeError as error:  # orjson's own is one: deep, huge and unpaired things too
             raise Invalid(f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.") from None
+        except (ValueError, RecursionError):  # a number of thousands of digits, brackets thousands deep
+            raise Invalid("This JSON is too deep, or a number in it is too long.") from None
         if not isinstance(document, dict):
             raise Invalid("A rule is a JSON object.")
         return document

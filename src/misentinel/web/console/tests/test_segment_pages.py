@@ -1,6 +1,7 @@
 """Segments are made and changed in the editor, counted while they are written, and a mistake loses no input."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_a_mistake_keeps_every_row_and_says_which_one_is_wrong(asha, acme):
     page = asha.post("/segments/new", wrong)
     assert page.status_code == 422
     assert b"many" in page.content and b"rule-error" in page.content
+    assert own(acme) == []
+
+
+@pytest.mark.parametrize(
+    "document", ["[" * 100_000, '{"attribute": "a", "test": "is", "value": %s}' % ("1" * 5000), r'{"event": "\ud800"}']
+)
+def test_json_that_nothing_could_keep_is_refused_and_kept_in_the_form(asha, acme, document):
+    page = asha.post("/segments/new", {"name": "Odd", "document": document})
+    assert page.status_code == 422 and document[:20] in unescape(page.content.decode())
+    assert asha.post("/segments/preview", {"document": document}).status_code == 200
     assert own(acme) == []
 
 
