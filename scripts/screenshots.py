@@ -128,6 +128,7 @@ def work(page: Page) -> str:
     page.get_by_label("Message", exact=True).fill('Hello {{ firstName | default: "there" }}, good to have you.')
     page.get_by_role("button", name="Save draft").click()
     page.get_by_role("button", name="Set live").click()
+    page.get_by_role("button", name="Start sending").click()
     for _ in range(50):
         page.goto("/mailbox")
         if page.locator("tbody tr").count():

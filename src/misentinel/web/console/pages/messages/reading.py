@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from misentinel.kernel.ids import parse_id
-from misentinel.messages.contracts import DeliveryState, Kind, MessageState, MessageView, Report
+from misentinel.messages.contracts import DeliveryState, Kind, MessageState, MessageView, Reason, Report
 from misentinel.messages.queries.messages import content_of, get_message, list_messages, preview
 from misentinel.messages.queries.reports import list_recipients, report
 from misentinel.people.queries import open_many
@@ -25,12 +25,20 @@ from misentinel.web.gate import Gate
 _PAGE = 50
 EDIT = {Kind.MANUAL: Permission.MANUAL_MESSAGES_EDIT, Kind.AUTO: Permission.AUTO_MESSAGES_EDIT}
 SEND = {Kind.MANUAL: Permission.MANUAL_MESSAGES_SEND, Kind.AUTO: Permission.AUTO_MESSAGES_SEND}
+_TOLD = {
+    Reason.UNSUBSCRIBED: "unsubscribed", Reason.ERASED: "erased", Reason.MERGED: "merged with another",
+    Reason.NO_ADDRESS: "without an address", Reason.PAUSED: "waiting when it was paused",
+    Reason.TEMPLATE: "the template failed for them", Reason.UNREADABLE: "could not be read",
+    Reason.REFUSED: "refused by the mail server",
+}  # fmt: skip
+_LEFT_OUT = (Reason.UNSUBSCRIBED, Reason.ERASED, Reason.MERGED, Reason.NO_ADDRESS, Reason.PAUSED)
+_FAILED = (Reason.TEMPLATE, Reason.UNREADABLE, Reason.REFUSED)
 _WAITING = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING)
 _STATES = (
     ("Sent", (DeliveryState.SENT,), "Handed over for delivery"),
     ("Waiting", _WAITING, "On the way, or waiting for their moment"),
     ("Left out", (DeliveryState.SKIPPED,), "Unsubscribed, or without an address"),
-    ("Failed", (DeliveryState.FAILED,), "The mail server would not take it"),
+    ("Failed", (DeliveryState.FAILED,), "The mail server did not take it"),
     ("Unknown", (DeliveryState.UNKNOWN,), "The answer was lost; never sent twice"),
 )
 
@@ -91,6 +99,8 @@ def message(gate: Gate, message_id: UUID) -> HttpResponse:
         "page": page,
         "nobody_yet": _nobody_yet(found),
         "preview_url": reverse("message-body", kwargs={"message_id": message_id}),
+        "live_text": f"{audience(found, _segment_names(gate))}. What happened before is left alone.",
+        "pause_text": _pause_text(counted.states.get(DeliveryState.QUEUED, 0)),
         **_doors(gate, found, counted),
     }
     return render(gate, "console/messages/report.html", context)
@@ -146,11 +156,21 @@ def _recipients(gate: Gate, message_id: UUID) -> tuple[list[dict[str, Any]] | No
 def _counts(counted: Report) -> list[dict[str, Any]]:
     if not counted.total:
         return []
-    shown = [
-        {"label": label, "count": sum(counted.states.get(state, 0) for state in states), "told": told}
-        for label, states, told in _STATES
-    ]
+    shown = []
+    for label, states, told in _STATES:
+        count = sum(counted.states.get(state, 0) for state in states)
+        shown.append({"label": label, "count": count, "told": _why(counted, label, count) or told})
     return [each for each in shown if each["count"] or each["label"] in ("Sent", "Left out")]
+
+
+def _why(counted: Report, label: str, count: int) -> str:
+    """Returns the reasons with their numbers, which add up: "2 unsubscribed, 1 without an address"."""
+    named = {"Left out": _LEFT_OUT, "Failed": _FAILED}.get(label, ())
+    parts = [(counted.reasons[reason], _TOLD[reason]) for reason in named if counted.reasons.get(reason)]
+    rest = count - sum(number for number, _ in parts)
+    if label == "Failed" and rest:  # their reasons are also those of deliveries that will be tried again
+        parts.append((rest, "given up after many tries"))
+    return ", ".join(f"{number:,} {told}" for number, told in parts)
 
 
 def _doors(gate: Gate, found: MessageView, counted: Report) -> dict[str, str]:
@@ -163,14 +183,22 @@ def _doors(gate: Gate, found: MessageView, counted: Report) -> dict[str, str]:
         return reverse(name, kwargs={id_name: found.id}) if open_now else ""
 
     own_id = f"{found.kind}_id"
+    changeable = draft if manual else may_send or not live
 
     return {
-        "edit_url": door(f"message-edit-{found.kind}", may_edit and (draft or not manual), own_id),
+        "edit_url": door(f"message-edit-{found.kind}", may_edit and changeable, own_id),
         "delete_url": door(f"message-delete-{found.kind}", may_edit and not live and counted.total == 0, own_id),
         "send_url": door("message-send", may_send and manual and draft),
         "live_url": door("message-live", may_send and not manual and not live),
         "pause_url": door("message-pause", may_send and live),
     }
+
+
+def _pause_text(waiting: int) -> str:
+    if not waiting:
+        return "Nothing more goes out until it is set live again."
+    those = "1 delivery that waits is" if waiting == 1 else f"{waiting:,} deliveries that wait are"
+    return f"Nothing more goes out until it is set live again. The {those} left out for good."
 
 
 def _nobody_yet(found: MessageView) -> str:
