@@ -61,7 +61,7 @@ _TEXTS = {
     ),
     Permission.AUTO_MESSAGES_SEND: (
         "Set auto messages live",
-        "Without this, a teammate cannot set an auto message live or pause it.",
+        "Without this, a teammate cannot set an auto message live, pause it, or change one that is live.",
     ),
     Permission.AUTO_MESSAGES_EDIT: (
         "Edit auto messages",

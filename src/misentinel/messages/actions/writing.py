@@ -9,7 +9,7 @@ from uuid import UUID
 from misentinel.kernel import canonical
 from misentinel.kernel.actor import Actor
 from misentinel.kernel.clock import now
-from misentinel.kernel.errors import Conflict, Invalid, NotFound
+from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
 from misentinel.kernel.ids import new_id
 from misentinel.messages.contracts import Draft, Kind, MessageState, MessageView
 from misentinel.messages.models import DeliveryRow, MessageRow
@@ -23,6 +23,10 @@ from misentinel.trail.contracts import Tag
 
 KIND = "message"
 LONGEST_DELAY_SECONDS = 90 * 24 * 3600
+LIVE = (
+    "This message is live, so changing it changes what people get. That needs the permission “Set auto messages live”."
+    " Ask somebody who holds it to pause the message first."
+)
 _EDITABLE = (MessageState.DRAFT, MessageState.LIVE, MessageState.PAUSED)
 
 
@@ -37,14 +41,18 @@ def create_message(store: Store, actor: Actor, kind: Kind, draft: Draft) -> Mess
     return get_message(store, row.id)
 
 
-def edit_message(store: Store, actor: Actor, message_id: UUID, draft: Draft) -> MessageView:
-    """Returns the message as changed; a live one changes for what is sent from now on. Raises `Conflict` once a manual
-    message is on its way.
+def edit_message(store: Store, actor: Actor, message_id: UUID, draft: Draft, *, also_live: bool = False) -> MessageView:
+    """Returns the message as changed; a live one changes for what is sent from now on.
+
+    Raises `Refused` for a live one unless `also_live`, which is for who may send: changing what goes out is sending.
+    Raises `Conflict` once a manual message is on its way.
     """
     with store.atomic():
         row = locked(store, message_id)
         if row.state not in _EDITABLE:
             raise Conflict("This message is on its way or was sent; it can no longer be changed.")
+        if row.state == MessageState.LIVE and not also_live:
+            raise Refused(LIVE)
         _check(store, Kind(row.kind), draft)
         before = get_message(store, message_id).draft
         _fill(store, row, draft)

@@ -1,17 +1,23 @@
 """Messages are written, previewed as a person, confirmed and reported; each step asks for its own permission."""
 
+import re
+
 import pytest
 
+from misentinel.messages.actions import create_message
 from misentinel.messages.contracts import Draft, Kind, MessageState
 from misentinel.messages.queries.messages import get_message, list_messages
+from misentinel.messages.tests.people import ASHA
 from misentinel.people.queries import find_by_user_id
 from misentinel.segments.queries import EVERYONE_ID
+from misentinel.site.wiring import HANDLERS
+from misentinel.store import outbox
 from misentinel.teammates.contracts import GRANTABLE, Permission
 from misentinel.trail.contracts import EntryFilter, Tag
 from misentinel.trail.queries import list_entries
 from misentinel.web.console.policy import PREVIEW_POLICY
 from misentinel.web.console.tests.test_people_pages import identify, tell
-from tests.cast import hire, signed_in
+from tests.cast import hire, signed_in, start_session
 
 MANUAL = {
     "name": "Thanks", "segment_id": str(EVERYONE_ID), "subject": "Thank you", "html": "", "sender": "",
@@ -39,6 +45,35 @@ def test_an_author_writes_and_changes_both_kinds(asha, acme):
     assert 'value="Signed Up"' in page and 'value="2"' in page
     asha.post(f"/messages/manual/{manual.id}/edit", {**MANUAL, "subject": "Thanks again"})
     assert get_message(acme, manual.id).draft.subject == "Thanks again"
+
+
+@pytest.mark.parametrize("seconds", [1, 59, 90, 60, 5400, 86_400, 90 * 86_400])
+def test_no_delay_changes_by_opening_and_saving_the_message(asha, acme, seconds):
+    message = create_message(
+        acme, ASHA, Kind.AUTO, Draft("Welcome", "Hi", "", "Hello", trigger_event="Signed Up", delay_seconds=seconds)
+    )
+    page = asha.get(f"/messages/auto/{message.id}/edit").content.decode()
+    delay = re.search(r'name="delay" value="(\d+)"', page)[1]
+    unit = re.search(r'<option value="(\d+)" selected>(?:seconds|minutes|hours|days)', page)[1]
+    assert asha.post(f"/messages/auto/{message.id}/edit", {**AUTO, "delay": delay, "unit": unit}).status_code == 302
+    assert get_message(acme, message.id).draft.delay_seconds == seconds
+
+
+def test_a_delay_that_is_too_long_is_told_at_the_delay(asha):
+    page = asha.post("/messages/auto/new", {**AUTO, "delay": "91", "unit": "86400"})
+    assert page.status_code == 422 and b'id="message-delay-error"' in page.content
+
+
+def test_the_report_says_how_many_were_left_out_and_why(asha, acme):
+    tell(acme, identify("u-1", email="ada@example.com"))
+    message = written(acme, asha, Kind.AUTO)
+    asha.post(f"/messages/{message.id}/live")
+    tell(acme, {"type": "track", "userId": "u-1", "event": "Signed Up"})
+    outbox.drain(acme, HANDLERS)
+    assert b"The 1 delivery that waits is left out for good." in asha.get(f"/messages/{message.id}").content
+    asha.post(f"/messages/{message.id}/pause")
+    page = asha.get(f"/messages/{message.id}").content.decode()
+    assert "1 waiting when it was paused" in page and "queued" not in page
 
 
 def test_a_mistake_in_a_template_is_told_at_its_field_with_its_line(asha, acme):
@@ -107,6 +142,41 @@ def test_each_step_needs_its_own_permission(acme, asha, missing):
         "AUTO_MESSAGES_SEND": ben.post(f"/messages/{auto.id}/live"),
     }
     assert {name for name, answer in answers.items() if answer.status_code == 403} == {missing}
+
+
+def test_who_may_not_set_live_changes_nothing_that_is_live(acme, asha):
+    auto = written(acme, asha, Kind.AUTO)
+    ben = signed_in(hire(acme.customer_id, "Ben Okoro", GRANTABLE - {Permission.AUTO_MESSAGES_SEND}))
+    edit = f"/messages/auto/{auto.id}/edit"
+    assert ben.post(edit, {**AUTO, "subject": "A draft"}).status_code == 302
+    asha.post(f"/messages/{auto.id}/live")
+    assert ben.get(edit).status_code == ben.post(edit, {**AUTO, "subject": "Mine"}).status_code == 403
+    assert edit.encode() not in ben.get(f"/messages/{auto.id}").content
+    assert get_message(acme, auto.id).draft.subject == "A draft"
+    assert list_entries(acme, EntryFilter(tag=Tag.ACCESS_REFUSE, object_id=str(auto.id))).entries
+    assert asha.post(edit, {**AUTO, "subject": "Hers"}).status_code == 302
+    asha.post(f"/messages/{auto.id}/pause")
+    assert ben.post(edit, {**AUTO, "subject": "Paused"}).status_code == 302
+
+
+def test_nothing_that_many_feel_happens_at_one_click(acme):
+    """Each of these forms is in a dialog that a button opens first."""
+    hers, ben = hire(acme.customer_id, "Asha Rao"), hire(acme.customer_id, "Ben Okoro")
+    asha = signed_in(hers)
+    start_session(hers)
+    start_session(ben)
+    auto = written(acme, asha, Kind.AUTO)
+    asha.post("/settings/keys", {"name": "Shop", "kind": "write_key"})
+    acts = [
+        (f"/teammates/{ben.id}", "suspend"), (f"/teammates/{ben.id}", "end-sessions"), ("/settings/keys", "revoke"),
+        ("/account/sessions", "end-others"), (f"/messages/{auto.id}", "live"), (f"/messages/{auto.id}", "pause"),
+    ]  # fmt: skip
+    for path, act in acts:
+        page = asha.get(path).content.decode()
+        assert re.search(rf'<dialog class="confirm[^>]*>\s*<form method="post" action="[^"]*/{act}"', page), act
+        assert page.count(f'/{act}"') == 1, act
+        if act == "live":
+            asha.post(f"{path}/live")
 
 
 def test_the_permission_for_one_kind_opens_nothing_of_the_other(acme, asha):

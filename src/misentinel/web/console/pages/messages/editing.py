@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
 from misentinel.kernel.ids import parse_id
-from misentinel.messages.actions.writing import create_message, delete_message, edit_message
-from misentinel.messages.contracts import Kind, MessageView
+from misentinel.messages.actions.writing import LIVE, create_message, delete_message, edit_message
+from misentinel.messages.contracts import Kind, MessageState, MessageView
 from misentinel.messages.queries.messages import get_message
 from misentinel.messages.queries.messages import preview as preview_content
 from misentinel.people.queries import list_people
@@ -20,6 +20,7 @@ from misentinel.segments.queries import list_segments
 from misentinel.teammates.contracts import Permission
 from misentinel.trail.contracts import Tag
 from misentinel.web.console.pages.messages.forms import AutoForm, DraftForm, initial, placed
+from misentinel.web.console.pages.messages.reading import SEND
 from misentinel.web.console.policy import problem, sandboxed, with_subject
 from misentinel.web.console.rendering import redirect, render
 from misentinel.web.console.routes import routes
@@ -64,6 +65,8 @@ _register(Kind.AUTO, Permission.AUTO_MESSAGES_EDIT)
 
 
 def _open(gate: Gate, message: MessageView) -> HttpResponse:
+    if message.state is MessageState.LIVE and not gate.may(SEND[message.kind]):
+        raise Refused(LIVE)
     return _editor(gate, message.kind, message, _form(gate, message.kind, initial=initial(message.draft)))
 
 
@@ -75,7 +78,8 @@ def _save(gate: Gate, kind: Kind, message: MessageView | None) -> HttpResponse:
         if message is None:
             saved = create_message(gate.store, gate.actor, kind, form.draft())
         else:
-            saved = edit_message(gate.store, gate.actor, message.id, form.draft())
+            also_live = gate.may(SEND[kind])
+            saved = edit_message(gate.store, gate.actor, message.id, form.draft(), also_live=also_live)
     except (Invalid, Conflict) as error:
         form.tell(error)
         return _editor(gate, kind, message, form, status=error.status)
@@ -125,6 +129,7 @@ def _editor(gate: Gate, kind: Kind, message: MessageView | None, form: DraftForm
         "people": [person_row(person) for person in people],
         "action": gate.request.path,
         "preview_url": reverse(f"message-preview-{kind}"),
+        "save_label": "Save draft" if message is None or message.state is MessageState.DRAFT else "Save",
         "back_url": _back(kind, message),
         "back_label": message.draft.name if message else "Messages",
     }

@@ -14,7 +14,7 @@ from misentinel.messages.contracts import Draft
 from misentinel.messages.rules.templates import Content
 from misentinel.segments.contracts import SegmentView
 
-UNITS = (("60", "minutes"), ("3600", "hours"), ("86400", "days"))
+UNITS = (("1", "seconds"), ("60", "minutes"), ("3600", "hours"), ("86400", "days"))
 _CODE = {"spellcheck": "true", "rows": "14", "class": "template"}
 
 
@@ -55,7 +55,7 @@ class DraftForm(forms.Form):
 
     def tell(self, error: MiSentinelError) -> None:
         """Puts an error at its field, with line and column where the template is mistaken."""
-        named = str(error.details.get("field", ""))
+        named = str(error.details.get("field", "")).removesuffix("_seconds")
         if named == "html" and not str(self.data.get("html", "")).strip():
             named = "text"  # the HTML was made from the text, line by line
         self.add_error(named if named in self.fields else None, placed(error))
@@ -68,8 +68,8 @@ class AutoForm(DraftForm):
         label="When this event happens", max_length=255, widget=forms.TextInput({"autocomplete": "off"}),
         help_text="The name as your website or app sends it, for example Signed Up.",
     )  # fmt: skip
-    delay = forms.IntegerField(label="Wait", min_value=0, max_value=10_000, initial=0)
-    unit = forms.ChoiceField(label="Unit", choices=UNITS)
+    delay = forms.IntegerField(label="Wait", min_value=0, max_value=10_000_000, initial=0)
+    unit = forms.ChoiceField(label="Unit", choices=UNITS, initial="60")
     field_order = ("name", "trigger_event", "delay", "unit", "segment_id", "subject", "text", "html", "sender")
 
     def __init__(self, segments: Iterable[SegmentView], *arguments: Any, **options: Any) -> None:
