@@ -170,3 +170,17 @@ def test_nobody_acts_under_anothers_name(monkeypatch: pytest.MonkeyPatch) -> Non
     assert LOGIN() == "daemon"  # root is believed, as sudo is
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     assert LOGIN() == "uid 54321"  # nobody's, as in some containers; and what the environment says counts for nothing
+
+
+def test_a_command_that_fails_unforeseen_leaves_an_entry_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from misentinel.customers import queries
+    from misentinel.trail.contracts import Outcome
+
+    def break_down(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(queries, "list_customers", break_down)
+    _, error = _run("customer", "list")
+    assert isinstance(error, ZeroDivisionError)
+    latest = list_platform_entries(EntryFilter(tag="customer:list"), limit=1).entries[0]
+    assert (latest.outcome, latest.details["error"]) == (Outcome.FAILED, "internal")

@@ -23,7 +23,8 @@ from misentinel.messages.actions.writing import create_message
 from misentinel.messages.contracts import Draft, Kind
 from misentinel.messages.jobs import mailer_from, send_due
 from misentinel.messages.queries.mailbox import list_mail
-from misentinel.people.actions import create_person
+from misentinel.messages.tests.people import come_in, identify
+from misentinel.people.queries import find_by_user_id
 from misentinel.segments.actions import create_segment
 from misentinel.segments.queries import EVERYONE_ID
 from misentinel.site import urls
@@ -40,6 +41,14 @@ def _key(store: Store) -> UUID:
     return made.view.id
 
 
+def _person(store: Store) -> UUID:
+    user = f"person-{new_id()}"
+    come_in(store, identify(user, city="York"))
+    found = find_by_user_id(store, user)
+    assert found is not None
+    return found
+
+
 def _segment(store: Store) -> UUID:
     rule = {"all": [{"attribute": "city", "test": "is", "value": "York"}]}
     return create_segment(store, system("test"), f"Yorkers {new_id()}", rule).id
@@ -53,7 +62,7 @@ def _message(store: Store, kind: Kind = Kind.MANUAL) -> UUID:
 
 def _mail(store: Store) -> UUID:
     """What a sent message leaves in the mailbox while there is no mail server."""
-    create_person(store, system("test"), f"person-{new_id()}", {"email": "ada@example.com"})
+    _person(store)
     send_message(store, system("test"), _message(store))
     send_due(store, mailer_from(settings.MISENTINEL))
     return list_mail(store).mails[0].id
@@ -64,7 +73,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
     "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
     "key_id": _key,
-    "person_id": lambda store: create_person(store, system("test"), f"person-{new_id()}", {"city": "York"}),
+    "person_id": _person,
     "segment_id": _segment,
     "message_id": _message,
     "manual_id": _message,

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from misentinel.kernel.actor import Actor, operator
-from misentinel.kernel.errors import Invalid, MiSentinelError
+from misentinel.kernel.errors import Invalid
 from misentinel.trail.contracts import Outcome, Tag
 
 # A pipe has no width: tables are then as wide as their content, so that nothing in them is cut off.
@@ -29,7 +29,8 @@ def recorded(tag: Tag) -> Callable[[Command], Command]:
     """Makes a function a command that acts as the operator and leaves an entry under `tag`, refusals included.
 
     The function gets the actor first. A customer named by the option or argument `customer` gets the entry on its own
-    trail; anything else is told to the platform log. Nothing is done when the trail cannot be written.
+    trail; anything else is told to the platform log. A read is told after it was printed; where that cannot be
+    written, the command fails.
     """
 
     def decorate(function: Command) -> Command:
@@ -43,8 +44,8 @@ def recorded(tag: Tag) -> Callable[[Command], Command]:
             with noticing() as noticed:
                 try:
                     function(actor, **arguments)
-                except MiSentinelError as error:
-                    details = {"command": tag.value, "error": error.code}
+                except Exception as error:
+                    details = {"command": tag.value, "error": getattr(error, "code", "internal")}
                     record_control(actor, tag, outcome=Outcome.FAILED, details=details)
                     raise
                 if not noticed:

@@ -23,6 +23,7 @@ from misentinel.kernel.ids import new_id
 
 ITEM_LIMIT = 32 * 1024
 BATCH_LIMIT = 500 * 1024
+MOST_ITEMS = 20_000  # more than 500 KB of the shortest usable items; each gets a verdict, which is longer than `0`
 DEPTH_LIMIT = 32
 ID_LIMIT = 255
 NAME_LIMIT = 255
@@ -47,6 +48,8 @@ def parse(body: bytes, call: str, received_at: datetime) -> Batch:
     """
     data = inflate(body)
     raw, envelope = _items(data, call)
+    if len(raw) > MOST_ITEMS:
+        raise TooLarge(f"A request may hold {MOST_ITEMS} items; send smaller batches.")
     sent_at = envelope.get("sentAt")
     shared = envelope.get("context")
     kind = "" if call == "batch" else call

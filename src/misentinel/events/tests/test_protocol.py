@@ -246,3 +246,12 @@ def test_a_body_made_to_be_hard_to_take_apart_is_refused_at_once(body):
     with pytest.raises(Malformed):
         parse(body, "batch", NOW)
     assert time.process_time() - started < 5  # minutes, where each quote begins a search of its own
+
+
+def test_more_items_than_could_be_of_use_are_refused_as_a_whole():
+    """Each item gets a verdict: without a limit 500 KB of zeros would be answered with 25 MB."""
+    zeros = b'{"batch":[' + b",".join([b"0"] * (protocol.MOST_ITEMS + 1)) + b"]}"
+    with pytest.raises(TooLarge, match="20000 items"):
+        parse(zeros, "batch", datetime.now(UTC))
+    shortest = b'{"type":"page","userId":"a"}'
+    assert protocol.BATCH_LIMIT / (len(shortest) + 1) < protocol.MOST_ITEMS

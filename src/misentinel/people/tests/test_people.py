@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 
 from misentinel.kernel.actor import system
-from misentinel.kernel.errors import Conflict, Invalid, NotFound
+from misentinel.kernel.errors import Invalid, NotFound
 from misentinel.people import actions, queries
 from misentinel.people.contracts import PersonRef
 from misentinel.people.models import IdentityRow, PersonRow
@@ -124,18 +124,6 @@ def test_one_customer_s_person_is_nobody_at_another(acme, bolt):
         queries.get_person(bolt, asha)
     with pytest.raises(NotFound):
         queries.get_person(acme, uuid4())
-
-
-def test_a_person_edited_by_hand_leaves_before_and_after_sealed_on_the_trail(acme):
-    asha = actions.create_person(acme, ACTOR, "asha", {"plan": "free"})
-    actions.edit_person(acme, ACTOR, asha, {"plan": "pro"})
-    assert queries.get_person(acme, asha).traits == {"plan": "pro"}
-    tags = [entry.tag for entry in list_entries(acme, EntryFilter(person_id=asha)).entries]
-    assert tags == [Tag.PERSON_EDIT, Tag.PERSON_CREATE]
-    with pytest.raises(Conflict):
-        actions.create_person(acme, ACTOR, "asha", {})
-    with pytest.raises(NotFound):
-        actions.edit_person(acme, ACTOR, uuid4(), {})
 
 
 def test_an_attribute_declared_not_personal_is_kept_in_clear(acme):
