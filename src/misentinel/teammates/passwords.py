@@ -22,6 +22,7 @@ from misentinel.teammates.models import Teammate
 
 SHORTEST = 15
 LONGEST = 256
+_RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "1234567890qwertyuiopasdfghjklzxcvbnm")
 _VALIDATORS: list[Any] = [
     CommonPasswordValidator(),
     UserAttributeSimilarityValidator(user_attributes=("email", "name"), max_similarity=0.6),
@@ -41,11 +42,20 @@ def digest(teammate: Teammate, password: str) -> str:
         raise Invalid(f"This password has {len(password)} characters; it may have at most {LONGEST}.")
     if len(set(password)) < 5:
         raise Invalid("This password repeats the same few characters. Choose one with more variety.")
+    if _is_plain(password.casefold()):
+        raise Invalid("This password is a plain run or one word repeated. A few unrelated words make a good one.")
     try:
         validate_password(password, teammate, _VALIDATORS)
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from None
     return make_password(password)
+
+
+def _is_plain(password: str) -> bool:
+    """Whether it is one piece repeated ("passwordpassword"), or a run of alphabet, digits or keyboard, either way."""
+    if password in (password + password)[1:-1]:
+        return True
+    return any(password in run * (2 + len(password) // len(run)) for each in _RUNS for run in (each, each[::-1]))
 
 
 def matches(teammate: Teammate | None, password: str) -> bool:

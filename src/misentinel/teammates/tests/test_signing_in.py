@@ -298,6 +298,9 @@ def test_an_enrolment_link_ends_after_three_days_and_with_a_newer_one(acme, asha
         ("x" * 257, "at most 256"),
         ("aaaaaaaaaaaaaaaaaaaa", "same few characters"),
         ("asha.example.com.asha", "too similar"),
+        ("passwordpassword", "plain run"),
+        ("1234567890qwerty", "plain run"),
+        ("ZYXWVUTSRQPONMLK", "plain run"),
     ],
 )
 def test_poor_passwords_are_refused_with_a_reason(acme, password: str, told: str) -> None:
