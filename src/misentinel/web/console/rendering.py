@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render as render_template
@@ -25,6 +26,7 @@ class Layout:
     name: str
     email: str
     initials: str
+    zone: ZoneInfo
     nav: list[navigation.Item] = field(default_factory=list)
     account_menu: list[navigation.Item] = field(default_factory=list)
     sign_out_url: str = ""
@@ -49,8 +51,10 @@ def layout(gate: Gate) -> Layout:
     teammate_id = parse_id(gate.principal.id)
     teammate = get_teammate(gate.customer_id, teammate_id) if teammate_id else None
     name = (teammate.name or teammate.email) if teammate else ""
+    customer = get_customer(gate.customer_id)
     return Layout(
-        customer_name=get_customer(gate.customer_id).name,
+        customer_name=customer.name,
+        zone=ZoneInfo(customer.time_zone),
         name=name,
         email=teammate.email if teammate else "",
         initials=initials(name),

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 
+from misentinel.customers.queries import get_customer
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.ids import parse_id
 from misentinel.teammates.contracts import Permission
@@ -25,7 +28,7 @@ _PAGE = 50
 
 
 class FilterForm(forms.Form):
-    """What of the trail is wanted. Times are UTC, as on the trail itself."""
+    """What of the trail is wanted. Times are in the customer's zone, as the page shows them."""
 
     tag = forms.ChoiceField(
         label="What", required=False, choices=[("", "Anything"), *((t.value, t.value) for t in sorted(Tag))]
@@ -39,10 +42,10 @@ class FilterForm(forms.Form):
     person = forms.UUIDField(label="Person", required=False)
     object = forms.CharField(label="Object id", required=False, max_length=64)
     request_id = forms.CharField(label="Request id", required=False, max_length=64)
-    since = forms.DateTimeField(label="From (UTC)", required=False)
-    until = forms.DateTimeField(label="Until (UTC)", required=False)
+    since = forms.DateTimeField(label="From", required=False)
+    until = forms.DateTimeField(label="Until", required=False)
 
-    def __init__(self, names: Names, data: Any) -> None:
+    def __init__(self, names: Names, zone: str, data: Any) -> None:
         super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
         people = sorted(names.teammates.items(), key=lambda item: item[1])
         kinds = [(kind.value, told) for kind, told in KINDS.items() if kind is not ActorKind.TEAMMATE]
@@ -52,6 +55,7 @@ class FilterForm(forms.Form):
             *kinds,
         ]
         for name in ("since", "until"):
+            self.fields[name].help_text = zone.replace("_", " ")
             self.fields[name].widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         self.fields["person"].widget.attrs["placeholder"] = "Person id"
 
@@ -74,8 +78,11 @@ class FilterForm(forms.Form):
 @routes.get("trail", needs=Permission.TRAIL, tag=Tag.TRAIL_LIST, name="trail")
 def trail(gate: Gate) -> HttpResponse:
     names = Names(gate.customer_id)
-    form = FilterForm(names, gate.request.GET)
-    if not form.is_valid():
+    zone = get_customer(gate.customer_id).time_zone
+    form = FilterForm(names, zone, gate.request.GET)
+    with timezone.override(ZoneInfo(zone)):  # in which what was typed is read
+        understood = form.is_valid()
+    if not understood:
         return render(gate, "console/trail/list.html", {"form": form, "filtered": True, "more_open": True}, status=422)
     after = parse_id(gate.request.GET.get("after", ""))
     page = list_entries(gate.store, form.wanted(), after=after, limit=_PAGE)

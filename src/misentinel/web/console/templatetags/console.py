@@ -48,41 +48,46 @@ def _drawing(name: str) -> SafeString:
     return mark_safe(svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))  # noqa: S308  our own files
 
 
-@register.simple_tag
-def moment(at: datetime | None, empty: str = "Never") -> SafeString:
-    """Returns a `<time>` with the exact moment in UTC, and how long ago it was where that is more telling."""
+@register.simple_tag(takes_context=True)
+def moment(context: template.Context, at: datetime | None, empty: str = "Never") -> SafeString:
+    """Returns a `<time>` with the exact moment, and how long ago it was where that is more telling."""
     if at is None:
         return format_html('<span class="text-secondary">{}</span>', empty)
-    at = at.astimezone(UTC)
-    exact = at.strftime("%-d %b %Y, %H:%M:%S UTC")
+    at = _here(context, at)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="milliseconds"), exact, _spoken(at)
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="milliseconds"), _exact(at), _spoken(at)
     )
 
 
-@register.simple_tag
-def exactly(at: datetime | None, empty: str = "Never") -> SafeString:
-    """Returns a `<time>` to the second, in UTC."""
+@register.simple_tag(takes_context=True)
+def exactly(context: template.Context, at: datetime | None, empty: str = "Never") -> SafeString:
+    """Returns a `<time>` to the second."""
     if at is None:
         return format_html('<span class="text-secondary">{}</span>', empty)
-    at = at.astimezone(UTC)
-    return format_html(
-        '<time datetime="{}">{}</time>',
-        at.isoformat(timespec="milliseconds"),
-        at.strftime("%-d %b %Y, %H:%M:%S UTC"),
-    )
+    at = _here(context, at)
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(timespec="milliseconds"), _exact(at))
+
+
+def _here(context: template.Context, at: datetime) -> datetime:
+    """Returns the moment in the customer's time zone; in UTC where nobody's page is shown."""
+    layout = context.get("layout")
+    return at.astimezone(layout.zone if isinstance(layout, rendering.Layout) else UTC)
+
+
+def _exact(at: datetime) -> str:
+    return at.strftime("%-d %b %Y, %H:%M:%S %Z")
 
 
 def _spoken(at: datetime) -> str:
-    ago = clock.now() - at
+    present = clock.now().astimezone(at.tzinfo)
+    ago = present - at
     if timedelta() <= ago < timedelta(minutes=1):
         return "just now"
     for size, unit in ((timedelta(minutes=1), "minute"), (timedelta(hours=1), "hour")):
         count = int(ago / size)
         if 1 <= count < (60 if unit == "minute" else 24):
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    form = "%-d %b, %H:%M UTC" if at.year == clock.now().year else "%-d %b %Y, %H:%M UTC"
-    return at.strftime(form)
+    return at.strftime("%-d %b, %H:%M %Z" if at.year == present.year else "%-d %b %Y, %H:%M %Z")
 
 
 @register.inclusion_tag("console/parts/field.html")

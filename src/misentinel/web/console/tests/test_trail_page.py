@@ -2,10 +2,14 @@
 
 import html
 import re
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
+from misentinel.customers.actions import edit_customer
+from misentinel.customers.queries import get_customer
+from misentinel.kernel import clock
 from misentinel.kernel.actor import system
 from misentinel.kernel.ids import new_id
 from misentinel.teammates.contracts import GRANTABLE, Permission
@@ -50,6 +54,25 @@ def test_entries_are_found_by_tag_object_outcome_and_request(asha, acme):
     seen = next(e for e in list_entries(acme).entries if e.id == wanted)
     assert wanted in listed(asha.get(f"/trail?request_id={seen.request_id}"))
     assert listed(asha.get("/trail?outcome=failed")) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "shown"),
+    [("Asia/Kolkata", "17:30", "17:30:00 IST"), ("America/New_York", "08:00", "08:00:00 EDT")],
+)
+def test_times_are_shown_and_asked_for_in_the_customers_zone(acme, zone, hour, shown):
+    asha = signed_in(hire(acme.customer_id, "Asha Rao"))
+    customer = get_customer(acme.customer_id)
+    with clock.held(datetime(2026, 6, 1, 12, tzinfo=UTC)):
+        wanted = entry(acme, Tag.SEGMENT_DELETE)
+    edit_customer(system("test"), acme.customer_id, name=customer.name, time_zone=zone)
+    assert f"1 Jun 2026, {shown}" in asha.get(f"/trail/{wanted}").content.decode()
+    found = f"tag=segment:delete&since=2026-06-01T{hour}"
+    assert listed(asha.get(f"/trail?{found}")) == [wanted]
+    assert listed(asha.get(f"/trail?tag=segment:delete&until=2026-06-01T{hour}")) == []
+    for edge in ("0001-01-01T00:00", "9999-12-31T23:59"):
+        assert asha.get(f"/trail?since={edge}").status_code in (200, 422)
+        assert asha.get(f"/trail?until={edge}").status_code in (200, 422)
 
 
 def test_a_filter_that_cannot_be_read_is_told_at_its_field(asha):
