@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
+# A thread that waited for the database should not also wait 5 ms for another to let go of the interpreter.
+sys.setswitchinterval(0.0005)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "misentinel.site.settings")
 application = get_wsgi_application()
 import_module("misentinel.site.urls")

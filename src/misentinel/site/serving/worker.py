@@ -194,6 +194,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: Any) -> Any:
         if conn.initialized:
             _begin(conn, REQUEST_SECONDS)
+        else:
+            conn.init()
+            if isinstance(conn.sock, BoundedSocket) and not conn.sock.pending():
+                return True  # the handshake is done; for the request the event loop waits, not this thread
         return super().handle(conn)
 
     def handle_error(self, _req: Any, client: Any, _address: Any, error: BaseException) -> None:

@@ -133,6 +133,16 @@ def test_silent_peers_do_not_stop_others(tmp_path):
             connection.close()
 
 
+def test_peers_that_shake_hands_and_say_nothing_stop_nobody(served: Served):
+    silent = [served.connect() for _ in range(12)]  # three times as many as there are threads
+    connection = served.connect()
+    connection.settimeout(8)  # less than a thread would wait for one of them
+    connection.sendall(get("/status/204"))
+    assert read_all(connection).startswith(b"HTTP/1.1 204 ")
+    for one in silent:
+        one.close()
+
+
 def test_peers_that_do_not_hang_up_stop_nobody(served: Served):
     """Each has its answer and keeps its side open; the event loop must not wait for any of them."""
     held = []
