@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from misentinel.kernel.errors import Unavailable
+from django.db import connections
+
+from misentinel.kernel.errors import Conflict, Unavailable
 from misentinel.store.models import Placement
 from misentinel.store.provisioning import first_line, migrate_database, prepare_clusters
 from misentinel.store.queries import current_schema, forget_store
 
 _log = logging.getLogger(__name__)
+_FLEET_LOCK = 0x4D53_7432
 
 
 @dataclass
@@ -30,8 +34,26 @@ def migrate_fleet(progress: Callable[[int, int], None] | None = None) -> FleetRe
     The oldest store in order goes first; if it breaks, no other is touched and `Unavailable` is raised. A store that
     breaks later is marked, so that it is refused until a later run repairs it, and the rest goes on. Running again
     resumes: stores that are at the current schema are not opened, and those marked before come last, so that a store
-    broken for reasons of its own is the canary once at the most.
+    broken for reasons of its own is the canary once at the most. Raises `Conflict` while another run is under way.
     """
+    with _alone():
+        return _migrate_behind(progress)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two runs at once would meet in the same stores and mark healthy ones as broken."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_FLEET_LOCK])
+        if not cursor.fetchone()[0]:
+            raise Conflict("The stores are being migrated already; wait for that run to end.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_FLEET_LOCK])
+
+
+def _migrate_behind(progress: Callable[[int, int], None] | None) -> FleetReport:
     prepare_clusters()
     target = current_schema()
     alive = Placement.objects.filter(closed_at=None)

@@ -4,12 +4,13 @@ import uuid
 
 import psycopg
 import pytest
+from django.db import connections
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from misentinel.customers.actions import create_customer
 from misentinel.kernel.actor import system
-from misentinel.kernel.errors import Unavailable
-from misentinel.store import provisioning
+from misentinel.kernel.errors import Conflict, Unavailable
+from misentinel.store import migration, provisioning
 from misentinel.store.clusters import get_cluster
 from misentinel.store.contracts import Store
 from misentinel.store.migration import migrate_fleet
@@ -101,3 +102,15 @@ def test_a_store_that_broke_as_the_canary_stops_the_fleet_once(fleet: list[Store
     assert list(report.broken) == [fleet[0].customer_id]
     _as_owner(fleet[0], "DROP TABLE store_outboxrow")
     assert migrate_fleet().done == [fleet[0].customer_id]
+
+
+def test_a_second_run_at_the_same_time_is_told_to_wait_and_touches_nothing(fleet: list[Store]) -> None:
+    _set_back(fleet[0])
+    parameters = connections["default"].get_connection_params()
+    other = psycopg.connect(**{k: parameters[k] for k in ("host", "port", "dbname", "user", "password")})
+    other.execute("SELECT pg_advisory_lock(%s)", [migration._FLEET_LOCK])
+    with pytest.raises(Conflict, match="being migrated already"):
+        migrate_fleet()
+    assert Placement.objects.get(customer_id=fleet[0].customer_id).schema == "old"
+    other.close()
+    migrate_fleet()
