@@ -1,7 +1,7 @@
 """What other domains may know about teammates: permissions, and who stands behind a request.
 
-A permission is one thing that can be given or withheld. Two declarations, `SIGNED_IN` and `PUBLIC`, look like
-permissions so that every route can name one, and can be granted to nobody.
+A permission is one thing that can be given or withheld. Those outside `GRANTABLE` look like permissions so that
+every route can name one, and follow from what somebody is: nobody can hand them out.
 """
 
 from dataclasses import dataclass, field
@@ -16,17 +16,27 @@ class Permission(StrEnum):
     """What a route needs. `without` says what its absence means, in words for an administrator."""
 
     APP_SETTINGS = "app-settings"
+    SECURITY_SETTINGS = "security-settings"
+    MESSENGER = "messenger"
     BILLING = "billing"
+    OUTBOUND_SETTINGS = "outbound-settings"
     USER_DATA = "user-data"
+    EXPORT = "export"
+    APPS_AND_API = "apps-and-api"
+    SEND_TO_MANY = "send-to-many"
     MANUAL_MESSAGES_SEND = "manual-messages-send"
     MANUAL_MESSAGES_EDIT = "manual-messages-edit"
     AUTO_MESSAGES_SEND = "auto-messages-send"
     AUTO_MESSAGES_EDIT = "auto-messages-edit"
+    DELETE_REPLIES = "delete-replies"
+    REASSIGN = "reassign"
+    REPORTS = "reports"
     TEAMMATES = "teammates"
-    EXPORT = "export"
     TRAIL = "trail"
     WRITE_EVENTS = "write-events"
+    PROVISION = "provision"
     SIGNED_IN = "signed-in"
+    OPERATE = "operate"
     PUBLIC = "public"
 
     @property
@@ -40,16 +50,37 @@ class Permission(StrEnum):
 
 _TEXTS = {
     Permission.APP_SETTINGS: (
-        "App settings",
-        "Without this, a teammate cannot see or change settings, nor create, see or revoke API keys.",
+        "General settings",
+        "Without this, a teammate cannot see or change the customer's name, time zone and attributes.",
+    ),
+    Permission.SECURITY_SETTINGS: (
+        "Security settings",
+        "Without this, a teammate cannot set up single sign-on or provisioning, nor let the operator's staff in.",
+    ),
+    Permission.MESSENGER: (
+        "Messenger",
+        "Without this, a teammate cannot change how the messenger looks and where it appears.",
     ),
     Permission.BILLING: (
         "Billing",
         "Without this, a teammate cannot see invoices or usage, nor change the plan.",
     ),
+    Permission.OUTBOUND_SETTINGS: (
+        "Outbound settings",
+        "Without this, a teammate cannot change senders, sending domains or subscription types.",
+    ),
     Permission.USER_DATA: (
         "User data",
         "Without this, a teammate cannot see, search or change people, their events or their segments.",
+    ),
+    Permission.EXPORT: ("Export", "Without this, a teammate cannot take data out of MiSentinel as a file."),
+    Permission.APPS_AND_API: (
+        "Apps and API",
+        "Without this, a teammate cannot create, see, rotate or revoke the keys that programs show.",
+    ),
+    Permission.SEND_TO_MANY: (
+        "Send to more than one person",
+        "Without this, a teammate cannot send a manual message to more than one person at once.",
     ),
     Permission.MANUAL_MESSAGES_SEND: (
         "Send manual messages",
@@ -67,19 +98,38 @@ _TEXTS = {
         "Edit auto messages",
         "Without this, a teammate cannot create, change or delete an auto message.",
     ),
-    Permission.TEAMMATES: (
-        "Teammates",
-        "Without this, a teammate cannot invite or suspend teammates, change permissions or end sessions.",
+    Permission.DELETE_REPLIES: (
+        "Delete replies",
+        "Without this, a teammate cannot delete a reply from a conversation.",
     ),
-    Permission.EXPORT: ("Export", "Without this, a teammate cannot take data out of MiSentinel as a file."),
-    Permission.TRAIL: ("Trail", "Without this, a teammate cannot read the trail of who did what."),
+    Permission.REASSIGN: (
+        "Reassign conversations",
+        "Without this, a teammate cannot give a conversation to somebody else.",
+    ),
+    Permission.REPORTS: (
+        "Reports",
+        "Without this, a teammate cannot see who got a message, nor the figures of any message.",
+    ),
+    Permission.TEAMMATES: (
+        "Teammates and permissions",
+        "Without this, a teammate cannot invite or suspend teammates, change roles and permissions or end sessions.",
+    ),
+    Permission.TRAIL: ("Activity log", "Without this, a teammate cannot read the trail of who did what."),
     Permission.WRITE_EVENTS: (
         "Write events",
         "Without this, a key cannot send people and events. Write keys hold it, and nothing else.",
     ),
+    Permission.PROVISION: (
+        "Provision teammates",
+        "Without this, a key cannot create or suspend teammates over SCIM. Provisioning keys hold it, nothing else.",
+    ),
     Permission.SIGNED_IN: (
         "Signed in",
         "Without this, nobody can open the console. Signing in with both factors gives it, nothing else.",
+    ),
+    Permission.OPERATE: (
+        "Operate",
+        "Without this, nobody can ask a customer to be let in. The operator's own staff hold it, nobody else.",
     ),
     Permission.PUBLIC: (
         "Public",
@@ -87,8 +137,12 @@ _TEXTS = {
     ),
 }
 
-GRANTABLE = frozenset(Permission) - {Permission.WRITE_EVENTS, Permission.SIGNED_IN, Permission.PUBLIC}
-"""What a teammate or an API token can hold."""
+_FIXED = {
+    Permission.WRITE_EVENTS, Permission.PROVISION, Permission.SIGNED_IN, Permission.OPERATE, Permission.PUBLIC
+}  # fmt: skip
+
+GRANTABLE = frozenset(Permission) - _FIXED
+"""What a teammate or an API token can hold. The others follow from what somebody or something is."""
 
 
 @dataclass(frozen=True, slots=True)

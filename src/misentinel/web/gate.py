@@ -75,6 +75,11 @@ class Gate:
     def may(self, permission: Permission) -> bool:
         return allowed(self.principal, permission)
 
+    def require(self, permission: Permission) -> None:
+        """For what only this request's content makes necessary. Raises `Refused`, which is recorded like any."""
+        if not self.may(permission):
+            raise Refused(_needs(permission))
+
     def looks_at(
         self, *, object_kind: str = "", object_id: object = "", person_id: UUID | None = None, **details: Any
     ) -> None:
@@ -185,9 +190,13 @@ def _admit(gate: Gate) -> None:
     if needs is not Permission.PUBLIC and not allowed(principal, needs):
         if principal.customer_id is None or not principal.usable:
             raise NotSignedIn("Sign in to go on." if gate.declaration.edge is Edge.CONSOLE else answers.NO_KEY)
-        raise Refused(f"This needs the permission “{needs.title}”. Ask whoever manages your teammates.")
+        raise Refused(_needs(needs))
     if principal.customer_id is not None:
         gate._store = get_store(principal.customer_id)
+
+
+def _needs(permission: Permission) -> str:
+    return f"This needs the permission “{permission.title}”. Ask whoever manages your teammates."
 
 
 def _outcome(error: MiSentinelError) -> Outcome:

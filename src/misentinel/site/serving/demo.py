@@ -12,7 +12,7 @@ from misentinel.customers.actions import create_customer
 from misentinel.customers.queries import find_customer
 from misentinel.kernel.actor import Actor, system
 from misentinel.teammates.actions import create_credential, invite_teammate, renew_enrolment
-from misentinel.teammates.contracts import CredentialKind, Permission
+from misentinel.teammates.contracts import GRANTABLE, CredentialKind
 from misentinel.teammates.queries import find_teammate_by_email, list_credentials
 
 SLUG = "acme"
@@ -20,8 +20,6 @@ _NAME = "Acme"
 _OWNER = ("asha@example.com", "Asha")
 _WRITE_KEY = "Demo write key"
 _API_TOKEN = "Demo API token"  # noqa: S105  a name, not a secret
-_NOT_GRANTABLE = {Permission.SIGNED_IN, Permission.PUBLIC, Permission.WRITE_EVENTS}
-EVERYTHING = frozenset(Permission) - _NOT_GRANTABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def ensure_demo() -> Demo:
     if _WRITE_KEY not in names:
         write_key = create_credential(actor, customer.id, CredentialKind.WRITE_KEY, name=_WRITE_KEY).secret
     if _API_TOKEN not in names:
-        made = create_credential(actor, customer.id, CredentialKind.API_TOKEN, name=_API_TOKEN, permissions=EVERYTHING)
+        made = create_credential(actor, customer.id, CredentialKind.API_TOKEN, name=_API_TOKEN, permissions=GRANTABLE)
         api_token = made.secret
     return Demo(SLUG, customer.id, _OWNER[0], link, write_key, api_token)
 
@@ -55,7 +53,7 @@ def _owner_link(actor: Actor, customer_id: UUID) -> str:
     email, name = _OWNER
     owner = find_teammate_by_email(customer_id, email)
     if owner is None:
-        return invite_teammate(actor, customer_id, email=email, name=name, permissions=EVERYTHING).path
+        return invite_teammate(actor, customer_id, email=email, name=name, permissions=GRANTABLE).path
     if owner.enrolled_at is not None or owner.suspended_at is not None:
         return ""
     return renew_enrolment(actor, customer_id, owner.id).path

@@ -17,7 +17,7 @@ from misentinel.web.console.account_pages import show, try_again
 from misentinel.web.gate import Edge, Gate, Routes
 
 routes = Routes(Edge.CONSOLE)
-_NEEDS = Permission.APP_SETTINGS
+_NEEDS = Permission.APPS_AND_API
 _LIFETIMES = [("90", "90 days"), ("365", "A year"), ("30", "30 days"), ("", "Until it is revoked")]
 
 

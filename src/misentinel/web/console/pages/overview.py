@@ -52,7 +52,7 @@ def overview(gate: Gate) -> HttpResponse:
         "steps_all": len(steps),
         "next": ahead[0] if ahead else None,
         "figures": _figures(gate) if gate.may(Permission.USER_DATA) else [],
-        "deliveries": _deliveries(gate),
+        "deliveries": _deliveries(gate) if gate.may(Permission.REPORTS) else None,
         "entries": _activity(gate) if gate.may(Permission.TRAIL) else None,
     }
     return render(gate, "console/overview.html", context)
@@ -61,7 +61,7 @@ def overview(gate: Gate) -> HttpResponse:
 def _steps(gate: Gate) -> list[tuple[Step, Permission]]:
     """What a newcomer does, in order, and which permission each needs."""
     return [
-        (_write_key_step(gate), Permission.APP_SETTINGS),
+        (_write_key_step(gate), Permission.APPS_AND_API),
         (_first_person_step(gate), Permission.USER_DATA),
         (_segment_step(gate), Permission.USER_DATA),
         (_message_step(gate), Permission.MANUAL_MESSAGES_SEND),

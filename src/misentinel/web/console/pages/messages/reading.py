@@ -49,7 +49,7 @@ def messages(gate: Gate) -> HttpResponse:
     found = list_messages(gate.store)
     gate.looks_at(object_kind="message", count=len(found))
     names = _segment_names(gate)
-    may_edit = gate.may(EDIT[kind])
+    may_edit, may_count = gate.may(EDIT[kind]), gate.may(Permission.REPORTS)
     context = {
         "tab": kind.value,
         "tabs": [
@@ -68,7 +68,7 @@ def messages(gate: Gate) -> HttpResponse:
                 "subject": message.draft.subject,
                 "audience": audience(message, names),
                 "state": message.state.value,
-                "sent": report(gate.store, message.id).states.get(DeliveryState.SENT, 0),
+                "sent": report(gate.store, message.id).states.get(DeliveryState.SENT, 0) if may_count else None,
                 "changed_at": message.updated_at,
             }
             for message in found
@@ -94,13 +94,13 @@ def message(gate: Gate, message_id: UUID) -> HttpResponse:
             "audience": audience(found, _segment_names(gate)),
         },
         "back_url": f"{reverse('messages')}?kind={found.kind.value}",
-        "states": _counts(counted),
+        "states": _counts(counted) if gate.may(Permission.REPORTS) else [],
         "deliveries": deliveries,
         "page": page,
         "nobody_yet": _nobody_yet(found),
         "preview_url": reverse("message-body", kwargs={"message_id": message_id}),
         "live_text": f"{audience(found, _segment_names(gate))}. What happened before is left alone.",
-        "pause_text": _pause_text(counted.states.get(DeliveryState.QUEUED, 0)),
+        "pause_text": _pause_text(counted.states.get(DeliveryState.QUEUED, 0) if gate.may(Permission.REPORTS) else 0),
         **_doors(gate, found, counted),
     }
     return render(gate, "console/messages/report.html", context)
@@ -132,8 +132,8 @@ def spoken_delay(seconds: int) -> str:
 
 
 def _recipients(gate: Gate, message_id: UUID) -> tuple[list[dict[str, Any]] | None, dict[str, str]]:
-    """Returns who it went to, or None for a teammate who may not see people."""
-    if not gate.may(Permission.USER_DATA):
+    """Returns who it went to, or None for a teammate who may not see people, or not who got what."""
+    if not (gate.may(Permission.USER_DATA) and gate.may(Permission.REPORTS)):
         return None, {}
     after = parse_id(gate.request.GET.get("after", ""))
     page = list_recipients(gate.store, message_id, after=after, limit=_PAGE)

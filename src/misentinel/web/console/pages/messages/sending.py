@@ -30,9 +30,11 @@ def confirm(gate: Gate, message_id: UUID) -> HttpResponse:
     message = _unsent(gate, message_id)
     segment_id = message.draft.segment_id or EVERYONE_ID
     segment = get_segment(gate.store, segment_id)
+    people = count(gate.store, segment.rule)
+    _may_reach(gate, people)
     context = {
         "message": {"name": message.draft.name, "subject": message.draft.subject},
-        "count": count(gate.store, segment.rule),
+        "count": people,
         "segment_name": segment.name,
         "segment_url": reverse("segments"),
         "sender": message.draft.sender or get_customer(gate.customer_id).mail_from or settings.MISENTINEL.mail_from,
@@ -50,7 +52,9 @@ def send(gate: Gate, message_id: UUID) -> HttpResponse:
     segment = get_segment(gate.store, message.draft.segment_id or EVERYONE_ID)
     expected = gate.request.POST.get("expected", "")
     confirmed = int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 12 else 0
-    if count(gate.store, segment.rule) > confirmed + max(5, confirmed // 20):
+    people = count(gate.store, segment.rule)
+    _may_reach(gate, people)
+    if people > confirmed + max(5, confirmed // 20):
         flash.warning(gate.request, "The segment has grown since you looked. Here is the number now.")
         return redirect("message-send", message_id=message_id)
     sent_to = send_message(gate.store, gate.actor, message_id)
@@ -72,6 +76,11 @@ def pause(gate: Gate, message_id: UUID) -> HttpResponse:
     pause_message(gate.store, gate.actor, message_id)
     flash.success(gate.request, "It is paused: nothing more goes out, and what was waiting is left out.")
     return redirect("message", message_id=message_id)
+
+
+def _may_reach(gate: Gate, people: int) -> None:
+    if people > 1:
+        gate.require(Permission.SEND_TO_MANY)
 
 
 def _unsent(gate: Gate, message_id: UUID) -> MessageView:

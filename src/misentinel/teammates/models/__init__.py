@@ -1,0 +1,14 @@
+"""Teammates, their factors, sessions and keys (control plane).
+
+Written by this domain's actions only. Whoever could write here could let themselves in as anyone, so no other
+domain and no customer's role reaches these tables. Whoever can only read here learns names and addresses of
+teammates and no way in: passwords are argon2id, TOTP seeds are sealed by the vault, links, keys, recovery
+codes and session keys are digests.
+"""
+
+from misentinel.teammates.models.accounts import Enrolment, RecoveryCode, Teammate
+from misentinel.teammates.models.credentials import Credential
+from misentinel.teammates.models.sessions import SessionRecord
+from misentinel.teammates.models.throttling import SignInFailure
+
+__all__ = ["Credential", "Enrolment", "RecoveryCode", "SessionRecord", "SignInFailure", "Teammate"]

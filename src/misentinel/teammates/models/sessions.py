@@ -1,0 +1,25 @@
+"""Signed-in browsers."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from misentinel.kernel.clock import now
+from misentinel.kernel.ids import new_id
+from misentinel.teammates.models.accounts import Teammate
+
+
+class SessionRecord(models.Model):
+    """One signed-in browser. Revoking it here ends it: every request looks it up afresh."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    teammate = models.ForeignKey(Teammate, on_delete=models.CASCADE, related_name="session_records")
+    device = models.CharField(max_length=120)
+    address = models.CharField(max_length=45)
+    started_at = models.DateTimeField(default=now)
+    last_seen_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["teammate", "ended_at"], name="teammates_session_live")]
