@@ -69,6 +69,15 @@ class Settings:
     dkim_key_file: str = _setting("", "PEM file with the RSA or Ed25519 key that signs mail. Empty: no signature.")
     dkim_selector: str = _setting("misentinel", "The DKIM selector under which the public key is published.")
     ingest_rate: int = _setting(50_000, "Events a second that one write key may send to one web process.")
+    outgoing_private_hosts: str = _setting(
+        "",
+        "Hosts with private addresses that URLs set by users may lead to all the same, for example an identity "
+        "provider on the premises: `host` (port 443) or `host:port`, with commas between. "
+        "Empty: public addresses alone.",
+    )
+    outgoing_authority: str = _setting(
+        "", "PEM file with certificate authorities to trust, beside the system's, where such a URL leads."
+    )
     sign_in_attempts: int = _setting(
         10, "Failed sign-ins per account and address in five minutes before further ones wait."
     )
