@@ -91,7 +91,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 AUTH_USER_MODEL = "teammates.Teammate"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]  # argon2id, and no other
+PASSWORD_HASHERS = ["misentinel.teammates.passwords.hashing.PepperedArgon2id"]  # and no other
 MFA_ADAPTER = "misentinel.teammates.second_factor.SealedSeeds"
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an administrator hands out the enrolment link; nobody signs up
 SESSION_ENGINE = "misentinel.teammates.session_store"

@@ -248,7 +248,7 @@ def test_the_database_holds_no_session_key_and_no_seed_in_clear(asha) -> None:
     assert not Session.objects.filter(session_key=key).exists()
     stored = Authenticator.objects.get(user=asha, type="totp").data["secret"]
     assert seed_of(asha) not in stored
-    assert make_password(PASSWORD).startswith("argon2$argon2id$")
+    assert make_password(PASSWORD).startswith("peppered_argon2id$argon2id$")
 
 
 def test_signing_out_ends_the_session_for_good(asha) -> None:

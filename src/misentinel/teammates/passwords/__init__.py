@@ -1,0 +1,40 @@
+"""Passwords by NIST SP 800-63B-4 and ASVS 5.0: long, any characters, no composition rules, never the obvious ones.
+
+A password is normalised to NFKC first, so that the same keys on another keyboard give the same password
+(SP 800-63B-4, 3.1.1.2). `strength` judges a new one, `hashing` keeps it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password, verify_password
+
+from misentinel.customers.queries import get_customer
+from misentinel.teammates.models import Teammate
+from misentinel.teammates.passwords.strength import LONGEST, SHORTEST, require_strong
+
+__all__ = ["LONGEST", "SHORTEST", "digest", "matches", "normalise"]
+
+
+def normalise(password: str) -> str:
+    return unicodedata.normalize("NFKC", password)
+
+
+def digest(teammate: Teammate, password: str) -> str:
+    """Returns the digest to keep. Raises `Invalid`, saying how the password falls short."""
+    password = normalise(password)
+    customer = get_customer(teammate.customer_id)
+    require_strong(password, (teammate.name, teammate.email, customer.name, customer.slug))
+    return make_password(password)
+
+
+def matches(teammate: Teammate | None, password: str) -> bool:
+    """Says whether `password` is theirs. Takes as long for nobody, or for one without a password, as for anyone."""
+    candidate = normalise(password)
+    if len(candidate) > LONGEST:
+        # Nobody has such a password; its length must not buy work from us either.
+        candidate, teammate = candidate[:LONGEST], None
+    encoded = teammate.password if teammate is not None and teammate.may_sign_in else UNUSABLE_PASSWORD_PREFIX
+    correct, _ = verify_password(candidate, encoded)
+    return correct
