@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 
 from misentinel.kernel.errors import (
+    Invalid,
     Malformed,
     MiSentinelError,
     NotAllowed,
@@ -22,6 +23,7 @@ from misentinel.kernel.errors import (
 )
 from misentinel.trail.actions import OUT_OF_REACH
 from misentinel.web.requests import request_id
+from misentinel.web.unrouted import record_unrouted
 
 if TYPE_CHECKING:
     from misentinel.web.gate import Gate
@@ -80,14 +82,17 @@ def page(request: HttpRequest, status: int, told: str, gate: Gate | None = None)
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For URLs that lead nowhere."""
+    record_unrouted(request, NotFound.code)
     return _by_path(request, NotFound("There is no such page."))
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For what Django itself cannot read: too many fields, more than a form may hold, a body that broke off."""
+    error: Invalid = Malformed("This request cannot be read.")
     if isinstance(exception, RequestDataTooBig):
-        return _by_path(request, TooLarge("This is more than a request may hold; send less at once."))
-    return _by_path(request, Malformed("This request cannot be read."))
+        error = TooLarge("This is more than a request may hold; send less at once.")
+    record_unrouted(request, error.code)
+    return _by_path(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

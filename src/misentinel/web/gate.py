@@ -26,10 +26,9 @@ from misentinel.teammates.rules import allowed
 from misentinel.trail.actions import OUT_OF_REACH, noticing, record, record_control
 from misentinel.trail.contracts import Outcome, Tag
 from misentinel.web import answers, identity
-from misentinel.web.requests import address, request_id
+from misentinel.web.requests import METHODS, RECORDED, address, request_id
 
 _log = logging.getLogger(__name__)
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 class Edge(StrEnum):
@@ -162,6 +161,7 @@ def pass_gate(
             _record(gate, _outcome(error), {"error": error.code})
         except Exception:
             _record(gate, Outcome.FAILED, {"error": "internal"})
+            request.META[RECORDED] = True
             raise
         else:
             if not noticed or request.method == "GET":
@@ -243,7 +243,7 @@ def _dispatcher(views: dict[str, tuple[Declaration, View]]) -> Callable[..., Htt
 def _refusal(views: dict[str, tuple[Declaration, View]], method: str) -> Declaration:
     """What the trail tells of a method that a URL does not have. A method nobody has heard of is not repeated."""
     declaration = next(iter(views.values()))[0]
-    return replace(declaration, method=method if method in _METHODS else "OTHER", needs=Permission.PUBLIC)
+    return replace(declaration, method=method if method in METHODS else "OTHER", needs=Permission.PUBLIC)
 
 
 def _not_allowed(views: dict[str, tuple[Declaration, View]]) -> NoReturn:

@@ -11,6 +11,10 @@ from misentinel.events.rules.protocol import BATCH_LIMIT
 from misentinel.kernel.errors import Malformed, TooLarge
 from misentinel.kernel.ids import new_id
 
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""What an entry may repeat of a request's method; anything else could be a person's name."""
+RECORDED = "misentinel.recorded"  # in META: the gate has left an entry for what went wrong
+
 
 class RequestIdentity:
     """Middleware, outermost. A client's own request id is not taken over: it could be anybody's."""
