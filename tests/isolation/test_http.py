@@ -134,7 +134,7 @@ def test_ones_own_id_does_answer(acme, declaration: Declaration) -> None:
 
 
 def test_the_comparison_of_work_sees_what_only_one_of_two_answers_cost(acme) -> None:
-    declaration = next(d for d in ROUTES if d.path == "api/people/<person_id>")
+    declaration = next(d for d in ROUTES if d.path == "api/people/<person_id>/events")
     asha, mine = client_for(acme, declaration), {"person_id": _person(acme)}
     send(asha, declaration, mine)
     work = [worked(asha, declaration, ids)[1] for ids in (mine, mine, {"person_id": new_id()})]
