@@ -18,6 +18,7 @@ from misentinel.cli import command
 from misentinel.cli.main import cli
 from misentinel.customers.queries import get_customer
 from misentinel.kernel.actor import system
+from misentinel.kernel.clock import in_future
 from misentinel.kernel.errors import Invalid, MiSentinelError
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions as teammates
@@ -37,6 +38,13 @@ ARGUMENTS: dict[str, list[str]] = {
     "teammate link": ["{ben}", "--customer", "{acme}"],
     "teammate list": ["--customer", "{acme}"],
     "teammate permit": ["{ben}", "--customer", "{acme}", "--permission", "trail"],
+    "teammate grant": ["{ben}", "export", "--customer", "{acme}", "--hours", "1", "--reason", "one file"],
+    "teammate ungrant": ["{granted}", "export", "--customer", "{acme}"],
+    "role list": ["--customer", "{acme}"],
+    "role show": ["support", "--customer", "{acme}"],
+    "role create": ["{new}", "--customer", "{acme}", "--permission", "trail"],
+    "role edit": ["{role}", "--customer", "{acme}", "--about", "Nights"],
+    "role delete": ["{role}", "--customer", "{acme}"],
     "teammate suspend": ["{ben}", "--customer", "{acme}"],
     "teammate reinstate": ["{gone}", "--customer", "{acme}"],
     "key create": ["Shop", "--customer", "{acme}", "--write"],
@@ -84,7 +92,13 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store,
     ben, gone = hire(acme.customer_id, "Ben", [Permission.TRAIL]), hire(acme.customer_id, "Gone", [Permission.TRAIL])
     teammates.suspend_teammate(system("test"), acme.customer_id, gone.id)
     key = teammates.create_credential(system("test"), acme.customer_id, CredentialKind.WRITE_KEY, name="Old")
+    cleo = hire(acme.customer_id, "Cleo", [])
+    teammates.grant_permission(
+        system("test"), acme.customer_id, cleo.id, Permission.EXPORT, until=in_future(hours=1), reason="one file"
+    )
+    role = teammates.create_role(system("test"), acme.customer_id, title="Nights", permissions=[])
     given = {
+        "granted": cleo.email, "role": role.id,
         "acme": slug, "new": new, "entry": entry, "ben": ben.email, "gone": gone.email, "key": str(key.view.id),
         "email": f"{new}@example.com",
     }  # fmt: skip

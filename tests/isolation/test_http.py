@@ -21,6 +21,7 @@ from django.test import Client
 
 from conftest import _customer
 from misentinel.kernel.actor import system
+from misentinel.kernel.clock import in_future
 from misentinel.kernel.ids import new_id
 from misentinel.messages.actions.sending import send_message
 from misentinel.messages.actions.writing import create_message
@@ -34,7 +35,7 @@ from misentinel.segments.queries import EVERYONE_ID
 from misentinel.site import urls
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions
-from misentinel.teammates.contracts import GRANTABLE, CredentialKind
+from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.trail.queries import list_entries
 from misentinel.web.gate import Declaration, Edge
 from tests.cast import browser, hire, signed_in, start_session
@@ -43,6 +44,18 @@ from tests.cast import browser, hire, signed_in, start_session
 def _key(store: Store) -> UUID:
     made = actions.create_credential(system("test"), store.customer_id, CredentialKind.WRITE_KEY, name="Shop")
     return made.view.id
+
+
+def _grant(store: Store) -> UUID:
+    cleo, until = hire(store.customer_id, "Cleo", []), in_future(hours=1)
+    return actions.grant_permission(
+        system("test"), store.customer_id, cleo.id, Permission.TRAIL, until=until, reason="stands in"
+    )
+
+
+def _role(store: Store) -> UUID:
+    made = actions.create_role(system("test"), store.customer_id, title=str(new_id()), permissions=[])
+    return UUID(made.id)
 
 
 def _person(store: Store) -> UUID:
@@ -76,6 +89,8 @@ def _mail(store: Store) -> UUID:
 OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
     "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
+    "grant_id": _grant,
+    "role_id": _role,
     "key_id": _key,
     "person_id": _person,
     "segment_id": _segment,

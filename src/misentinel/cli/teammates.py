@@ -11,6 +11,7 @@ from rich.table import Table
 from misentinel.cli.command import Actor, console, recorded
 from misentinel.kernel.errors import Invalid, NotFound
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, OneTimeLink, Permission
+from misentinel.teammates.roles import OWNER
 from misentinel.teammates.rules import parse_permissions
 from misentinel.trail.contracts import Tag
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from misentinel.teammates.contracts import TeammateView
 
 _NAMES = [permission.value for permission in Permission if permission in GRANTABLE]
-_customer = click.option("--customer", required=True, help="Short name or id of the customer.")
-_permission = click.option(
+customer_option = click.option("--customer", required=True, help="Short name or id of the customer.")
+permission_option = click.option(
     "--permission", "permissions", multiple=True, type=click.Choice(_NAMES), help="May be given several times."
 )
 
@@ -32,44 +33,56 @@ def group() -> None:
 
 @group.command("invite")
 @click.argument("email")
-@_customer
+@customer_option
 @click.option("--name", default="", help="What they are called; made from the address if left out.")
-@click.option("--owner", is_flag=True, help="Give every permission.")
-@_permission
+@click.option("--owner", is_flag=True, help="Give the role owner: every permission.")
+@click.option("--role", default="", help="A role's id or name; `misentinel role list` shows them.")
+@permission_option
 @recorded(Tag.TEAMMATE_INVITE)
-def invite(actor: Actor, email: str, customer: str, name: str, owner: bool, permissions: tuple[str, ...]) -> None:
+def invite(
+    actor: Actor, email: str, customer: str, name: str, owner: bool, role: str, permissions: tuple[str, ...]
+) -> None:
     """Add a teammate and print the one-time link with which they enrol."""
     from misentinel.teammates.actions import invite_teammate
 
-    granted = GRANTABLE if owner else parse_permissions(permissions)
-    name = name or email.partition("@")[0]
-    link = invite_teammate(actor, _open(customer).id, email=email, name=name, permissions=granted)
+    found = open_customer(customer)
+    role_id = _role_id(found, OWNER if owner else role)
+    link = invite_teammate(
+        actor, found.id, email=email, name=name or email.partition("@")[0],
+        permissions=parse_permissions(permissions), role=role_id,
+    )  # fmt: skip
     _print_link(link)
 
 
 @group.command("link")
 @click.argument("email")
-@_customer
+@customer_option
 @recorded(Tag.TEAMMATE_INVITE)
 def link(actor: Actor, email: str, customer: str) -> None:
     """Print a fresh enrolment link, for somebody who lost their password or their phone."""
     from misentinel.teammates.actions import renew_enrolment
 
-    found = _open(customer)
+    found = open_customer(customer)
     _print_link(renew_enrolment(actor, found.id, _teammate(found, email).id))
 
 
 @group.command("list")
-@_customer
+@customer_option
 @recorded(Tag.TEAMMATE_LIST)
 def list_(actor: Actor, customer: str) -> None:
     """List a customer's teammates and what each may do."""
     from misentinel.teammates.queries import list_teammates
 
-    table = Table("e-mail", "name", "state", "permissions")
-    for teammate in list_teammates(_open(customer).id):
+    table = Table("e-mail", "name", "state", "role", "permissions")
+    for teammate in list_teammates(open_customer(customer).id):
         state = "suspended" if teammate.suspended_at else "enrolled" if teammate.enrolled_at else "invited"
-        table.add_row(teammate.email, teammate.name, state, ", ".join(sorted(teammate.permissions)) or "none")
+        table.add_row(
+            teammate.email,
+            teammate.name,
+            state,
+            teammate.role.id if teammate.role else "",
+            ", ".join(sorted(teammate.permissions)) or "none",
+        )
     if table.row_count:
         console.print(table)
     else:
@@ -78,40 +91,79 @@ def list_(actor: Actor, customer: str) -> None:
 
 @group.command("permit")
 @click.argument("email")
-@_customer
-@_permission
+@customer_option
+@click.option("--role", default="", help="A role's id or name; left out: no role.")
+@permission_option
 @recorded(Tag.TEAMMATE_PERMIT)
-def permit(actor: Actor, email: str, customer: str, permissions: tuple[str, ...]) -> None:
-    """Set what a teammate may do: exactly the permissions given, from their next request on."""
+def permit(actor: Actor, email: str, customer: str, role: str, permissions: tuple[str, ...]) -> None:
+    """Set what a teammate may do: exactly the role and the permissions given, from their next request on."""
     from misentinel.teammates.actions import set_permissions
 
-    found = _open(customer)
-    after = set_permissions(actor, found.id, _teammate(found, email).id, parse_permissions(permissions))
+    found = open_customer(customer)
+    wanted, role_id = parse_permissions(permissions), _role_id(found, role)
+    after = set_permissions(actor, found.id, _teammate(found, email).id, wanted, role=role_id)
     console.print(f"{after.email} may: {', '.join(sorted(after.permissions)) or 'nothing'}.")
+
+
+@group.command("grant")
+@click.argument("email")
+@click.argument("permission", type=click.Choice(_NAMES))
+@customer_option
+@click.option("--hours", type=click.IntRange(1, 2160), required=True, help="For how long; 2160 is 90 days.")
+@click.option("--reason", required=True, help="What it is needed for.")
+@recorded(Tag.TEAMMATE_GRANT)
+def grant(actor: Actor, email: str, permission: str, customer: str, hours: int, reason: str) -> None:
+    """Give a teammate one permission for a time."""
+    from misentinel.kernel.clock import in_future
+    from misentinel.teammates.actions import grant_permission
+
+    found = open_customer(customer)
+    until = in_future(hours=hours)
+    grant_permission(actor, found.id, _teammate(found, email).id, Permission(permission), until=until, reason=reason)
+    console.print(f"{email} holds {permission} until {until:%Y-%m-%d %H:%M} UTC.")
+
+
+@group.command("ungrant")
+@click.argument("email")
+@click.argument("permission", type=click.Choice(_NAMES))
+@customer_option
+@recorded(Tag.TEAMMATE_GRANT_END)
+def ungrant(actor: Actor, email: str, permission: str, customer: str) -> None:
+    """Take a permission away that was given for a time."""
+    from misentinel.teammates.actions import end_grant
+
+    found = open_customer(customer)
+    teammate = _teammate(found, email)
+    for each in teammate.grants:
+        if each.permission == permission:
+            end_grant(actor, found.id, teammate.id, each.id)
+            console.print(f"{email} no longer holds {permission} for a time.")
+            return
+    raise NotFound(f"{email} does not hold {permission} for a time.")
 
 
 @group.command("suspend")
 @click.argument("email")
-@_customer
+@customer_option
 @recorded(Tag.TEAMMATE_SUSPEND)
 def suspend(actor: Actor, email: str, customer: str) -> None:
     """Shut a teammate out: their sessions and links end now."""
     from misentinel.teammates.actions import suspend_teammate
 
-    found = _open(customer)
+    found = open_customer(customer)
     suspend_teammate(actor, found.id, _teammate(found, email).id)
     console.print(f"{email} is suspended.")
 
 
 @group.command("reinstate")
 @click.argument("email")
-@_customer
+@customer_option
 @recorded(Tag.TEAMMATE_REINSTATE)
 def reinstate(actor: Actor, email: str, customer: str) -> None:
     """Let a suspended teammate sign in again."""
     from misentinel.teammates.actions import reinstate_teammate
 
-    found = _open(customer)
+    found = open_customer(customer)
     reinstate_teammate(actor, found.id, _teammate(found, email).id)
     console.print(f"{email} may sign in again.")
 
@@ -123,10 +175,10 @@ def keys() -> None:
 
 @keys.command("create")
 @click.argument("name")
-@_customer
+@customer_option
 @click.option("--write", is_flag=True, help="A write key: sends people and events, reads nothing.")
 @click.option("--days", type=click.IntRange(1), help="Expires after so many days; otherwise when it is revoked.")
-@_permission
+@permission_option
 @recorded(Tag.CREDENTIAL_CREATE)
 def create(actor: Actor, name: str, customer: str, write: bool, days: int | None, permissions: tuple[str, ...]) -> None:
     """Create a write key, or an API token with permissions, and print it once."""
@@ -134,7 +186,7 @@ def create(actor: Actor, name: str, customer: str, write: bool, days: int | None
     from misentinel.teammates.actions import create_credential
 
     made = create_credential(
-        actor, _open(customer).id, CredentialKind.WRITE_KEY if write else CredentialKind.API_TOKEN, name=name,
+        actor, open_customer(customer).id, CredentialKind.WRITE_KEY if write else CredentialKind.API_TOKEN, name=name,
         permissions=parse_permissions(permissions), expires_at=in_future(days=days) if days else None,
     )  # fmt: skip
     console.print(made.secret)
@@ -142,14 +194,14 @@ def create(actor: Actor, name: str, customer: str, write: bool, days: int | None
 
 
 @keys.command("list")
-@_customer
+@customer_option
 @recorded(Tag.CREDENTIAL_LIST)
 def list_keys(actor: Actor, customer: str) -> None:
     """List a customer's keys."""
     from misentinel.teammates.queries import list_credentials
 
     table = Table("id", "name", "key", "may", "last used", "state")
-    for key in list_credentials(_open(customer).id):
+    for key in list_credentials(open_customer(customer).id):
         state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "active"
         if not key.revoked_at and key.expires_at:
             state = f"until {key.expires_at:%Y-%m-%d}"
@@ -163,23 +215,29 @@ def list_keys(actor: Actor, customer: str) -> None:
 
 @keys.command("revoke")
 @click.argument("key", type=click.UUID)
-@_customer
+@customer_option
 @recorded(Tag.CREDENTIAL_REVOKE)
 def revoke(actor: Actor, key: UUID, customer: str) -> None:
     """Revoke a key by its id: its next request is refused."""
     from misentinel.teammates.actions import revoke_credential
 
-    revoke_credential(actor, _open(customer).id, key)
+    revoke_credential(actor, open_customer(customer).id, key)
     console.print(f"Key {key} is revoked.")
 
 
-def _open(customer: str) -> Customer:
+def open_customer(customer: str) -> Customer:
     from misentinel.customers.queries import get_customer
 
     found = get_customer(customer)
     if found.closed_at is not None:
         raise Invalid(f"{found.name} is closed.")
     return found
+
+
+def _role_id(customer: Customer, role: str) -> str:
+    from misentinel.teammates.queries import find_role
+
+    return find_role(customer.id, role).id if role else ""
 
 
 def _teammate(customer: Customer, email: str) -> TeammateView:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver
 
 from misentinel.web.api import urls as api
-from misentinel.web.console import account, account_enrolment, teammates, teammates_keys
+from misentinel.web.console import (
+    account,
+    account_enrolment,
+    teammates,
+    teammates_grants,
+    teammates_keys,
+    teammates_roles,
+)
 from misentinel.web.console import urls as console
 from misentinel.web.gate import check_routes
 from misentinel.web.public import unsubscribe
@@ -15,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *console.urlpatterns,
     *account.routes.urlpatterns(),
     *account_enrolment.routes.urlpatterns(),
+    *teammates_roles.routes.urlpatterns(),
+    *teammates_grants.routes.urlpatterns(),
     *teammates.routes.urlpatterns(),
     *teammates_keys.routes.urlpatterns(),
     *unsubscribe.routes.urlpatterns(),

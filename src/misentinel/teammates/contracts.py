@@ -166,8 +166,33 @@ ANONYMOUS = Principal(ActorKind.ANONYMOUS)
 
 
 @dataclass(frozen=True, slots=True)
+class RoleView:
+    """A named set of permissions. `id` is the key of a shipped role, or the id of a customer's own as text."""
+
+    id: str
+    title: str
+    about: str
+    permissions: frozenset[Permission]
+    shipped: bool = False
+    holders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """One permission that a teammate holds until `expires_at`, and why."""
+
+    id: UUID
+    permission: Permission
+    reason: str
+    given_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TeammateView:
-    """A teammate as lists and editors show one."""
+    """A teammate as lists and editors show one. `permissions` is everything that counts now: the role's, `single`
+    ones and those of `grants`.
+    """
 
     id: UUID
     customer_id: UUID
@@ -177,6 +202,14 @@ class TeammateView:
     enrolled_at: datetime | None
     suspended_at: datetime | None
     last_seen_at: datetime | None = None
+    role: RoleView | None = None
+    single: frozenset[Permission] = field(default_factory=frozenset)
+    grants: tuple[GrantView, ...] = ()
+
+    @property
+    def for_good(self) -> frozenset[Permission]:
+        """What no passing of time takes away; only this can be handed on."""
+        return self.single | (self.role.permissions if self.role else frozenset())
 
 
 @dataclass(frozen=True, slots=True)

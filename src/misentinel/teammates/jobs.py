@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
 from misentinel.teammates import throttle
+from misentinel.teammates.actions.permitting import end_expired_grants
 from misentinel.teammates.models import Enrolment, SessionRecord
 from misentinel.teammates.session_store import SessionStore
 
@@ -15,6 +17,7 @@ _KEPT = timedelta(days=30)  # as long as an address that somebody signed in from
 def forget_what_ended() -> None:
     """Safe to repeat. What happened stays on the trail; these rows only served to decide."""
     throttle.forget_old()
+    end_expired_grants(system("teammates"))
     SessionStore.clear_expired()
     SessionRecord.objects.filter(expires_at__lt=now() - _KEPT).delete()
     Enrolment.objects.filter(expires_at__lt=now() - _KEPT).delete()

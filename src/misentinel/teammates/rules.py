@@ -59,10 +59,23 @@ def require_reach(held: frozenset[Permission] | None, target: frozenset[Permissi
         )
 
 
-def require_administrator(others: Iterable[frozenset[Permission]]) -> None:
-    """Raises `Conflict` unless one of `others`, those who stay able to sign in, can manage teammates."""
-    if not any(Permission.TEAMMATES in permissions for permissions in others):
-        raise Conflict("This is the last teammate who can manage teammates. Give someone else that permission first.")
+def require_administrator(
+    before: frozenset[Permission], after: frozenset[Permission], others: Iterable[frozenset[Permission]]
+) -> None:
+    """Raises `Conflict` if a change from `before` to `after` would take away the last full administrator, who holds
+    everything for good, or the last who can manage teammates. `others` are those who stay able to sign in.
+    """
+    remaining = list(others)
+    kinds = (
+        (GRANTABLE, "This is the last full administrator. Give someone else every permission first."),
+        (
+            frozenset({Permission.TEAMMATES}),
+            "This is the last teammate who can manage teammates. Give someone else that permission first.",
+        ),
+    )
+    for needed, told in kinds:
+        if needed <= before and not needed <= after and not any(needed <= held for held in remaining):
+            raise Conflict(told)
 
 
 def scope_of(kind: CredentialKind, permissions: frozenset[Permission]) -> frozenset[Permission]:

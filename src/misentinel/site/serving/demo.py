@@ -14,6 +14,7 @@ from misentinel.kernel.actor import Actor, system
 from misentinel.teammates.actions import create_credential, invite_teammate, renew_enrolment
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind
 from misentinel.teammates.queries import find_teammate_by_email, list_credentials
+from misentinel.teammates.roles import OWNER
 
 SLUG = "acme"
 _NAME = "Acme"
@@ -53,7 +54,7 @@ def _owner_link(actor: Actor, customer_id: UUID) -> str:
     email, name = _OWNER
     owner = find_teammate_by_email(customer_id, email)
     if owner is None:
-        return invite_teammate(actor, customer_id, email=email, name=name, permissions=GRANTABLE).path
+        return invite_teammate(actor, customer_id, email=email, name=name, role=OWNER).path
     if owner.enrolled_at is not None or owner.suspended_at is not None:
         return ""
     return renew_enrolment(actor, customer_id, owner.id).path

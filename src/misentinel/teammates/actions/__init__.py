@@ -6,9 +6,10 @@ from misentinel.teammates.actions.inviting import (
     invite_teammate,
     reinstate_teammate,
     renew_enrolment,
-    set_permissions,
     suspend_teammate,
 )
+from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
+from misentinel.teammates.actions.roles import create_role, delete_role, edit_role
 from misentinel.teammates.actions.sessions import (
     revoke_other_sessions,
     revoke_session,
@@ -23,6 +24,11 @@ __all__ = [
     "choose_password",
     "complete_enrolment",
     "create_credential",
+    "create_role",
+    "delete_role",
+    "edit_role",
+    "end_grant",
+    "grant_permission",
     "invite_teammate",
     "reinstate_teammate",
     "renew_enrolment",

@@ -1,4 +1,4 @@
-"""Inviting, permitting, suspending. Whoever acts can hand out only what they hold; the operator, who set the
+"""Inviting and suspending. Whoever acts can hand out only what they hold; the operator, who set the
 customer up at the command line, may hand out anything, on the trail."""
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from django.db import IntegrityError, transaction
 from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
+from misentinel.kernel.ids import parse_id
 from misentinel.teammates import rules
 from misentinel.teammates.actions.sessions import end_all
-from misentinel.teammates.contracts import OneTimeLink, Permission, TeammateView
-from misentinel.teammates.models import Credential, Enrolment, Teammate
-from misentinel.teammates.queries.lists import view_teammate
-from misentinel.teammates.queries.principals import digest_of, known_permissions
+from misentinel.teammates.contracts import OneTimeLink, Permission
+from misentinel.teammates.models import Credential, Enrolment, Role, Teammate
+from misentinel.teammates.queries.holding import held_for_good, held_now, known_permissions
+from misentinel.teammates.queries.principals import digest_of
+from misentinel.teammates.roles import shipped_roles
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
 
@@ -29,22 +31,25 @@ _UNLIMITED = frozenset({ActorKind.OPERATOR, ActorKind.SYSTEM})
 
 
 def invite_teammate(
-    actor: Actor, customer_id: UUID, *, email: str, name: str, permissions: Iterable[Permission]
+    actor: Actor, customer_id: UUID, *, email: str, name: str, permissions: Iterable[Permission] = (), role: str = ""
 ) -> OneTimeLink:
     """Adds a teammate who can do nothing yet, and returns the one-time link with which they enrol.
 
-    Raises `Invalid` for a bad address or name, `Refused` for a permission that the actor does not hold,
-    `Conflict` where the address is a teammate's already.
+    They get `role` (a `RoleView.id`, or none) and the single `permissions` on top. Raises `Invalid` for a bad address
+    or name, `Refused` for a permission that the actor does not hold, `NotFound` for a role, `Conflict` where the
+    address is a teammate's already.
     """
     wanted = frozenset(permissions)
     with transaction.atomic():
-        rules.require_grantable(held_by(actor, customer_id), frozenset(), wanted)
+        held = held_by(actor, customer_id)
         teammate = Teammate(
             customer_id=customer_id,
             email=_clean_email(email),
             name=_clean_name(name),
             permissions=sorted(wanted),
         )
+        put_into_role(teammate, role)
+        rules.require_grantable(held, frozenset(), held_for_good(teammate) | wanted)
         teammate.set_unusable_password()
         try:
             with transaction.atomic():
@@ -54,7 +59,8 @@ def invite_teammate(
         link = _new_link(teammate)
         record_control(
             actor, Tag.TEAMMATE_INVITE, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
-            details={"permissions": sorted(wanted)}, after={"email": teammate.email, "name": teammate.name},
+            details={"role": role, "permissions": sorted(wanted)},
+            after={"email": teammate.email, "name": teammate.name},
         )  # fmt: skip
     return link
 
@@ -65,10 +71,10 @@ def renew_enrolment(actor: Actor, customer_id: UUID, teammate_id: UUID) -> OneTi
     Raises `Refused` if the teammate may do something that the actor may not: the link is a way into the account.
     """
     with transaction.atomic():
-        teammate = _locked(customer_id, teammate_id)
+        teammate = locked(customer_id, teammate_id)
         if teammate.suspended_at is not None:
             raise Conflict("This teammate is suspended. Reinstate them first.")
-        rules.require_reach(held_by(actor, customer_id), known_permissions(teammate.permissions))
+        rules.require_reach(held_by(actor, customer_id), held_now(teammate))
         link = _new_link(teammate)
         record_control(
             actor, Tag.TEAMMATE_INVITE, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
@@ -77,38 +83,14 @@ def renew_enrolment(actor: Actor, customer_id: UUID, teammate_id: UUID) -> OneTi
     return link
 
 
-def set_permissions(
-    actor: Actor, customer_id: UUID, teammate_id: UUID, permissions: Iterable[Permission]
-) -> TeammateView:
-    """Sets what a teammate may do, from their next request on.
-
-    Raises `Refused` for granting what the actor does not hold, `Conflict` if nobody could manage teammates any more.
-    """
-    after = frozenset(permissions)
-    with transaction.atomic():
-        teammate = _locked(customer_id, teammate_id)
-        before = known_permissions(teammate.permissions)
-        rules.require_grantable(held_by(actor, customer_id), before, after)
-        if Permission.TEAMMATES in before and Permission.TEAMMATES not in after:
-            _require_another_administrator(teammate)
-        teammate.permissions = sorted(after)
-        teammate.save(update_fields=["permissions"])
-        record_control(
-            actor, Tag.TEAMMATE_PERMIT, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
-            details={"granted": sorted(after - before), "withdrawn": sorted(before - after)},
-        )  # fmt: skip
-    return view_teammate(teammate)
-
-
 def suspend_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None:
     """Shuts a teammate out from their next request on: sessions and links end. Raises `Conflict` for the last one
     who can manage teammates."""
     with transaction.atomic():
-        teammate = _locked(customer_id, teammate_id)
+        teammate = locked(customer_id, teammate_id)
         if teammate.suspended_at is not None:
             raise Conflict("This teammate is suspended already.")
-        if Permission.TEAMMATES in known_permissions(teammate.permissions):
-            _require_another_administrator(teammate)
+        require_administrator(teammate, frozenset())
         teammate.suspended_at = now()
         teammate.save(update_fields=["suspended_at"])
         end_links(teammate)
@@ -125,10 +107,10 @@ def suspend_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None
 def reinstate_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None:
     """Lets a suspended teammate sign in again, with what they were permitted before, which the actor must hold."""
     with transaction.atomic():
-        teammate = _locked(customer_id, teammate_id)
+        teammate = locked(customer_id, teammate_id)
         if teammate.suspended_at is None:
             raise Conflict("This teammate is not suspended.")
-        rules.require_grantable(held_by(actor, customer_id), frozenset(), known_permissions(teammate.permissions))
+        rules.require_grantable(held_by(actor, customer_id), frozenset(), held_now(teammate))
         teammate.suspended_at = None
         teammate.save(update_fields=["suspended_at"])
         record_control(
@@ -141,13 +123,16 @@ def reinstate_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> No
 
 
 def held_by(actor: Actor, customer_id: UUID) -> frozenset[Permission] | None:
-    """Returns what the actor can hand out at this customer, read and locked now; None for the operator: anything."""
+    """Returns what the actor can hand out at this customer, read and locked now; None for the operator: anything.
+
+    What somebody holds for a time only is not among it: handing it on would make it last.
+    """
     if actor.kind in _UNLIMITED:
         return None
     if actor.kind is ActorKind.TEAMMATE:
         teammate = Teammate.objects.select_for_update().filter(id=actor.id, customer_id=customer_id).first()
         if teammate is not None and teammate.may_sign_in:
-            return known_permissions(teammate.permissions)
+            return held_for_good(teammate)
     if actor.kind is ActorKind.API_TOKEN:
         token = Credential.objects.filter(id=actor.id, customer_id=customer_id, revoked_at=None).first()
         if token is not None:
@@ -170,20 +155,39 @@ def _new_link(teammate: Teammate) -> OneTimeLink:
     return OneTimeLink(teammate.id, f"/enrol/{token}", row.expires_at)
 
 
-def _locked(customer_id: UUID, teammate_id: UUID) -> Teammate:
-    """Locks all of the customer's teammates, so that two administrators cannot remove each other at once."""
-    rows = list(Teammate.objects.select_for_update().filter(customer_id=customer_id).order_by("id"))
-    for row in rows:
+def locked(customer_id: UUID, teammate_id: UUID) -> Teammate:
+    """Returns the teammate, with all of the customer's locked. Raises `NotFound`, also for another customer's."""
+    for row in locked_teammates(customer_id):
         if row.id == teammate_id:
             return row
     raise NotFound("There is no such teammate.")
 
 
-def _require_another_administrator(teammate: Teammate) -> None:
-    others = Teammate.objects.filter(
+def locked_teammates(customer_id: UUID) -> list[Teammate]:
+    """Locks all of the customer's teammates, so that two administrators cannot remove each other at once."""
+    return list(Teammate.objects.select_for_update().filter(customer_id=customer_id).order_by("id"))
+
+
+def require_administrator(teammate: Teammate, after: frozenset[Permission]) -> None:
+    """Raises `Conflict` if this customer would lose its last administrator once `teammate` holds only `after`."""
+    others = Teammate.objects.select_related("role").filter(
         customer_id=teammate.customer_id, suspended_at=None, enrolled_at__isnull=False
-    ).exclude(id=teammate.id)
-    rules.require_administrator(known_permissions(row.permissions) for row in others)
+    )
+    rules.require_administrator(
+        held_for_good(teammate), after, [held_for_good(row) for row in others.exclude(id=teammate.id)]
+    )
+
+
+def put_into_role(teammate: Teammate, role_id: str) -> None:
+    """Sets the role on the row, unsaved; "" is none. Raises `NotFound`, also for another customer's role."""
+    teammate.role, teammate.shipped_role = None, ""
+    if role_id in shipped_roles():
+        teammate.shipped_role = role_id
+    elif role_id:
+        own = parse_id(role_id)
+        teammate.role = Role.objects.filter(id=own, customer_id=teammate.customer_id).first() if own else None
+        if teammate.role is None:
+            raise NotFound("There is no such role.")
 
 
 def _clean_email(email: str) -> str:

@@ -24,7 +24,10 @@ class Teammate(AbstractBaseUser):
     customer_id = models.UUIDField(db_index=True)
     email = models.EmailField(unique=True, max_length=254)
     name = models.CharField(max_length=120)
+    shipped_role = models.CharField(max_length=40, default="")
+    role = models.ForeignKey("teammates.Role", on_delete=models.PROTECT, null=True, related_name="teammates")
     permissions = ArrayField(models.CharField(max_length=40), default=list)
+    """Single permissions, on top of the role's."""
     invited_at = models.DateTimeField(default=now)
     enrolled_at = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
@@ -32,6 +35,14 @@ class Teammate(AbstractBaseUser):
     """The time step of the last TOTP code let through. Only a later step is let through next (RFC 6238, 5.2)."""
 
     objects = TeammateManager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(shipped_role="") | models.Q(role=None), name="teammates_one_role_each"
+            )
+        ]
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 

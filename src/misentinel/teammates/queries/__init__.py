@@ -10,12 +10,16 @@ from misentinel.teammates.queries.lists import (
     recovery_codes_left,
 )
 from misentinel.teammates.queries.principals import principal_of_secret, principal_of_session
+from misentinel.teammates.queries.roles import find_role, get_role, list_roles
 
 __all__ = [
     "find_enrolment",
+    "find_role",
     "find_teammate_by_email",
+    "get_role",
     "get_teammate",
     "list_credentials",
+    "list_roles",
     "list_sessions",
     "list_teammates",
     "principal_of_secret",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Prefetch, QuerySet
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
@@ -12,11 +12,15 @@ from misentinel.teammates.contracts import (
     CredentialKind,
     CredentialView,
     EnrolmentView,
+    GrantView,
+    Permission,
     Session,
     TeammateView,
 )
-from misentinel.teammates.models import Credential, Enrolment, SessionRecord, Teammate
-from misentinel.teammates.queries.principals import IDLE_LIMIT, digest_of, known_permissions
+from misentinel.teammates.models import Credential, Enrolment, Grant, SessionRecord, Teammate
+from misentinel.teammates.queries.holding import held_for_good, known_permissions
+from misentinel.teammates.queries.principals import IDLE_LIMIT, digest_of
+from misentinel.teammates.queries.roles import role_of
 from misentinel.teammates.second_factor import count_recovery_codes
 
 
@@ -70,15 +74,23 @@ def open_enrolments() -> QuerySet[Enrolment]:
 
 
 def view_teammate(row: Teammate) -> TeammateView:
+    grants = tuple(
+        GrantView(grant.id, Permission(grant.permission), grant.reason, grant.given_at, grant.expires_at)
+        for grant in row.grants.all()
+        if grant.ended_at is None and grant.expires_at > now()
+    )
     return TeammateView(
         id=row.id,
         customer_id=row.customer_id,
         email=row.email,
         name=row.name,
-        permissions=known_permissions(row.permissions),
+        permissions=held_for_good(row) | {grant.permission for grant in grants},
         enrolled_at=row.enrolled_at,
         suspended_at=row.suspended_at,
         last_seen_at=getattr(row, "last_seen_at", None),
+        role=role_of(row),
+        single=known_permissions(row.permissions),
+        grants=grants,
     )
 
 
@@ -102,4 +114,9 @@ def view_credential(row: Credential) -> CredentialView:
 
 
 def _teammates() -> QuerySet[Teammate]:
-    return Teammate.objects.annotate(last_seen_at=Max("session_records__last_seen_at"))
+    live = Grant.objects.filter(ended_at=None, expires_at__gt=now()).order_by("expires_at", "id")
+    return (
+        Teammate.objects.select_related("role")
+        .prefetch_related(Prefetch("grants", queryset=live))
+        .annotate(last_seen_at=Max("session_records__last_seen_at"))
+    )

@@ -14,8 +14,9 @@ from django.db.models import Exists, OuterRef
 
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.clock import now
-from misentinel.teammates.contracts import ANONYMOUS, Permission, Principal
+from misentinel.teammates.contracts import ANONYMOUS, Principal
 from misentinel.teammates.models import Credential, SessionRecord
+from misentinel.teammates.queries.holding import held_now, known_permissions, live_grants
 
 IDLE_LIMIT = timedelta(hours=12)
 ABSOLUTE_LIMIT = timedelta(days=7)
@@ -28,8 +29,8 @@ def principal_of_session(session_id: UUID | None) -> Principal:
         return ANONYMOUS
     factor = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
     record = (
-        SessionRecord.objects.select_related("teammate")
-        .annotate(has_factor=Exists(factor))
+        SessionRecord.objects.select_related("teammate__role")
+        .annotate(has_factor=Exists(factor), grants_now=live_grants("teammate_id"))
         .filter(id=session_id)
         .first()
     )
@@ -43,7 +44,7 @@ def principal_of_session(session_id: UUID | None) -> Principal:
         kind=ActorKind.TEAMMATE,
         id=str(teammate.id),
         customer_id=teammate.customer_id,
-        permissions=known_permissions(teammate.permissions),
+        permissions=held_now(teammate, record.grants_now),
         usable=not why_not,
         why_not=why_not,
         credential=str(record.id),
@@ -76,11 +77,6 @@ def principal_of_secret(secret: str) -> Principal:
 def digest_of(secret: str) -> bytes:
     """SHA-256: the secrets are 256 random bits, so there is nothing to guess that a slow hash would protect."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def known_permissions(names: list[str]) -> frozenset[Permission]:
-    """What is stored and no longer means anything grants nothing."""
-    return frozenset(Permission(name) for name in names if name in set(Permission))
 
 
 def _why_session_is_over(record: SessionRecord) -> str:

@@ -64,10 +64,13 @@ def test_declarations_can_be_granted_by_nobody(permission: Permission) -> None:
         rules.parse_permissions([permission.value])
 
 
-def test_the_last_administrator_is_kept() -> None:
+@pytest.mark.parametrize("needed", [GRANTABLE, frozenset({Permission.TEAMMATES})])
+def test_the_last_administrator_is_kept(needed) -> None:
+    less = needed - {Permission.TEAMMATES}
     with pytest.raises(Conflict):
-        rules.require_administrator([GRANTABLE - {Permission.TEAMMATES}])
-    rules.require_administrator([frozenset({Permission.TEAMMATES})])
+        rules.require_administrator(needed, less, [GRANTABLE - {Permission.TEAMMATES}])
+    rules.require_administrator(needed, less, [needed])
+    rules.require_administrator(less, frozenset(), [])
 
 
 def test_a_write_key_cannot_be_asked_to_hold_more() -> None:

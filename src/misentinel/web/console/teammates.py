@@ -8,7 +8,7 @@ from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
 
 from misentinel.kernel import settings
-from misentinel.kernel.errors import Conflict, Invalid, MiSentinelError
+from misentinel.kernel.errors import Conflict, Invalid, MiSentinelError, Refused
 from misentinel.teammates import actions, queries, rules
 from misentinel.teammates.contracts import GRANTABLE, OneTimeLink, Permission, TeammateView
 from misentinel.trail.contracts import Tag
@@ -34,7 +34,7 @@ def list_all(gate: Gate) -> HttpResponse:
 @routes.get("teammates/invite", needs=_NEEDS, tag=Tag.TEAMMATE_VIEW, name="teammate-invite")
 def invitation(gate: Gate) -> HttpResponse:
     return show(
-        gate, "teammates/invite.html", {"form": InvitationForm(), "choices": _choices(gate, frozenset(), frozenset())}
+        gate, "teammates/invite.html", {"form": InvitationForm(), **_choosing(gate, frozenset(), frozenset(), "")}
     )
 
 
@@ -42,15 +42,16 @@ def invitation(gate: Gate) -> HttpResponse:
 def invite(gate: Gate) -> HttpResponse:
     form = InvitationForm(gate.request.POST)
     wanted = rules.parse_permissions(gate.request.POST.getlist("permissions"))
-    context = {"form": form, "choices": _choices(gate, frozenset(), wanted)}
+    role = gate.request.POST.get("role", "")
+    context = {"form": form, **_choosing(gate, frozenset(), wanted, role)}
     if not form.is_valid():
         return show(gate, "teammates/invite.html", context, status=422)
     try:
         link = actions.invite_teammate(
             gate.actor, gate.customer_id, email=form.cleaned_data["email"], name=form.cleaned_data["name"],
-            permissions=wanted,
+            permissions=wanted, role=role,
         )  # fmt: skip
-    except (Invalid, Conflict) as error:
+    except (Invalid, Conflict, Refused) as error:
         return try_again(gate, "teammates/invite.html", context, error)
     return _show_link(gate, link)
 
@@ -59,7 +60,7 @@ def invite(gate: Gate) -> HttpResponse:
 def view(gate: Gate, teammate_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
     teammate = queries.get_teammate(gate.customer_id, teammate_id)
-    return _page(gate, teammate, teammate.permissions)
+    return page(gate, teammate)
 
 
 @routes.post("teammates/<uuid:teammate_id>", needs=_NEEDS, tag=Tag.TEAMMATE_PERMIT, name="teammate")
@@ -68,11 +69,12 @@ def permit(gate: Gate, teammate_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
     teammate = queries.get_teammate(gate.customer_id, teammate_id)
     wanted = rules.parse_permissions(gate.request.POST.getlist("permissions"))
-    kept = teammate.permissions - gate.principal.permissions
+    kept = teammate.single - own_for_good(gate)
+    role = gate.request.POST.get("role", teammate.role.id if teammate.role else "")
     try:
-        actions.set_permissions(gate.actor, gate.customer_id, teammate_id, wanted | kept)
+        actions.set_permissions(gate.actor, gate.customer_id, teammate_id, wanted | kept, role=role)
     except Conflict as error:
-        return _page(gate, teammate, wanted | kept, error)
+        return page(gate, teammate, error, wanted=wanted | kept, role=role)
     return HttpResponseRedirect(f"/teammates/{teammate_id}")
 
 
@@ -83,7 +85,7 @@ def suspend(gate: Gate, teammate_id: UUID) -> HttpResponse:
     try:
         actions.suspend_teammate(gate.actor, gate.customer_id, teammate_id)
     except Conflict as error:
-        return _page(gate, teammate, teammate.permissions, error)
+        return page(gate, teammate, error)
     return HttpResponseRedirect(f"/teammates/{teammate_id}")
 
 
@@ -96,7 +98,7 @@ def reinstate(gate: Gate, teammate_id: UUID) -> HttpResponse:
     try:
         actions.reinstate_teammate(gate.actor, gate.customer_id, teammate_id)
     except Conflict as error:
-        return _page(gate, teammate, teammate.permissions, error)
+        return page(gate, teammate, error)
     return HttpResponseRedirect(f"/teammates/{teammate_id}")
 
 
@@ -107,7 +109,7 @@ def renew_link(gate: Gate, teammate_id: UUID) -> HttpResponse:
     try:
         return _show_link(gate, actions.renew_enrolment(gate.actor, gate.customer_id, teammate_id))
     except Conflict as error:
-        return _page(gate, teammate, teammate.permissions, error)
+        return page(gate, teammate, error)
 
 
 @routes.post(
@@ -119,12 +121,21 @@ def end_sessions(gate: Gate, teammate_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(f"/teammates/{teammate_id}")
 
 
-def _page(
-    gate: Gate, teammate: TeammateView, wanted: frozenset[Permission], error: MiSentinelError | None = None
+def page(
+    gate: Gate,
+    teammate: TeammateView,
+    error: MiSentinelError | None = None,
+    *,
+    wanted: frozenset[Permission] | None = None,
+    role: str | None = None,
 ) -> HttpResponse:
+    """A teammate's page; with `error`, and what was chosen in the form, if it could not be done."""
+    chosen = teammate.single if wanted is None else wanted
+    own_role = teammate.role.id if teammate.role else ""
     context = {
         "teammate": teammate,
-        "choices": _choices(gate, teammate.permissions, wanted),
+        **_choosing(gate, teammate.single, chosen, own_role if role is None else role),
+        "grantable": sorted(own_for_good(gate) - teammate.permissions, key=list(Permission).index),
         "sessions": queries.list_sessions(teammate.id),
         "error": error.message if error else "",
         "is_self": str(teammate.id) == gate.principal.id,
@@ -132,18 +143,26 @@ def _page(
     return show(gate, "teammates/teammate.html", context, status=error.status if error else 200)
 
 
-def _choices(gate: Gate, before: frozenset[Permission], wanted: frozenset[Permission]) -> list[dict[str, object]]:
-    """The grantable permissions in the order of their declaration; those the giver does not hold are not offered."""
-    return [
-        {
-            "permission": permission,
-            "chosen": permission in wanted,
-            "fixed": permission not in gate.principal.permissions,
-            "held": permission in before,
-        }
-        for permission in Permission
-        if permission in GRANTABLE
-    ]
+def own_for_good(gate: Gate) -> frozenset[Permission]:
+    """What whoever asks can hand on."""
+    return queries.get_teammate(gate.customer_id, UUID(gate.principal.id)).for_good
+
+
+def _choosing(gate: Gate, before: frozenset[Permission], wanted: frozenset[Permission], role: str) -> dict[str, object]:
+    """The roles and the single permissions; those that the giver cannot hand on are not offered."""
+    held = own_for_good(gate)
+    return {
+        "roles": [
+            {"role": each, "chosen": each.id == role, "fixed": not each.permissions <= held and each.id != role}
+            for each in queries.list_roles(gate.customer_id)
+        ],
+        "no_role": not role,
+        "choices": [
+            {"permission": each, "chosen": each in wanted, "fixed": each not in held, "held": each in before}
+            for each in Permission
+            if each in GRANTABLE
+        ],
+    }
 
 
 def _show_link(gate: Gate, link: OneTimeLink) -> HttpResponse:
