@@ -89,6 +89,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = False  # plain HTTP never reaches the program: the redirecting listener answers it
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["misentinel.web.uploads.NoFiles"]
 
 AUTH_USER_MODEL = "teammates.Teammate"
 PASSWORD_HASHERS = ["misentinel.teammates.passwords.hashing.PepperedArgon2id"]  # and no other

@@ -92,9 +92,9 @@ def use_step(teammate: Teammate, step: int) -> bool:
 def replace_recovery_codes(teammate: Teammate) -> list[str]:
     """Returns ten fresh codes; only their digests are kept, the earlier ones are gone."""
     RecoveryCode.objects.filter(teammate=teammate).delete()
-    codes = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(_RECOVERY_CODES)]
+    codes = [base64.b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(_RECOVERY_CODES)]
     RecoveryCode.objects.bulk_create(RecoveryCode(teammate=teammate, digest=_digest(code)) for code in codes)
-    return ["-".join(code[i : i + 4] for i in range(0, 16, 4)) for code in codes]
+    return ["-".join(code[i : i + 4] for i in range(0, 24, 4)) for code in codes]
 
 
 def accept_recovery_code(teammate: Teammate, code: str) -> bool:

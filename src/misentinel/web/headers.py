@@ -15,6 +15,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )  # fmt: skip
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in ("camera", "geolocation", "microphone", "payment", "usb"))
 
+_CACHEABLE = {200, 206, 304}  # a static file; one that is not there may be tomorrow
+
 
 class SecurityHeaders:
     """Middleware. A view may set a stricter policy of its own; nothing here weakens one."""
@@ -27,6 +29,6 @@ class SecurityHeaders:
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if not request.path.startswith("/static/"):
+        if not (request.path.startswith("/static/") and response.status_code in _CACHEABLE):
             response.headers.setdefault("Cache-Control", "no-store")
         return response

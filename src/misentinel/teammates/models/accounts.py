@@ -68,7 +68,7 @@ class Enrolment(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """One of ten ways in without the authenticator, usable once. 80 random bits, so a plain digest is enough."""
+    """One of ten ways in without the authenticator, usable once. 120 random bits, so a plain digest is enough."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     teammate = models.ForeignKey(Teammate, on_delete=models.CASCADE, related_name="recovery_codes")

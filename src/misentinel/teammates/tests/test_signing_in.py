@@ -52,7 +52,7 @@ def enrol(client: Client, path: str) -> tuple[str, list[str]]:
     assert "data:image/svg+xml;base64," in page
     done = client.post(answer.url, {"code": code_for(seed)})
     assert done.status_code == 200, done.content.decode()
-    codes = re.findall(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", done.content.decode())
+    codes = re.findall(r"(?:[a-z2-7]{4}-){5}[a-z2-7]{4}", done.content.decode())
     return seed, codes
 
 

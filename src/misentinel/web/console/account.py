@@ -99,7 +99,8 @@ def give_code(gate: Gate) -> HttpResponse:
 def sign_out(gate: Gate) -> HttpResponse:
     actions.sign_out(gate.actor, gate.customer_id, UUID(gate.principal.credential))
     gate.request.session.flush()
-    return HttpResponseRedirect("/sign-in")
+    # Pages that the browser keeps for its Back button go as well. What we store beside them is the choice of theme.
+    return HttpResponseRedirect("/sign-in", headers={"Clear-Site-Data": '"cache"'})
 
 
 @routes.get("account/sessions", needs=Permission.SIGNED_IN, tag=Tag.SESSION_LIST, name="sessions")
