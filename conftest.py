@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-pytest_plugins = ["tests.live"]
+pytest_plugins = ["tests.live", "tests.evidence"]
 
 # Machines are slow and busy at times: how long an example takes is no finding. `HYPOTHESIS_PROFILE=long` looks harder.
 hypothesis.settings.register_profile("suite", deadline=None, database=None, max_examples=60)
