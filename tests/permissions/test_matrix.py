@@ -45,6 +45,7 @@ HEADING = """\
 # Who is let in where. Written by `make matrix`, read as a diff.
 # "let in" passed the gate, whatever the view answered; anything else is how the gate refused.
 # TEAMMATES: owner other-owner without-any and one with each single permission ("only-…")
+#     and stale-step-up, an owner whose last proof of a factor is older than a route marked "fresh" lets through
 # TOKENS: api-token (holds everything that can be granted) and one with each single permission ("api-token-…")
 # SHUT-OUT: whoever held everything until they were suspended, revoked, expired …; and anonymous
 """
@@ -150,6 +151,8 @@ def test_a_permission_opens_its_routes_to_its_holders_alone(answers: list[Answer
         holders = (
             {"owner", "other-owner", f"only-{permission}"} if console else {"api-token", f"api-token-{permission}"}
         )
+        if console and not answer.declaration.fresh:
+            holders |= {"stale-step-up"}
         assert answer.refused == (answer.principal not in holders), answer
 
 
@@ -157,6 +160,13 @@ def test_whoever_was_shut_out_gets_no_further_than_anybody(answers: list[Answer]
     for answer in answers:
         if answer.principal in SHUT_OUT and answer.declaration.needs is not Permission.PUBLIC:
             assert answer.refused, answer
+
+
+def test_a_fresh_route_asks_whoever_proved_it_too_long_ago(answers: list[Answer]) -> None:
+    stale = [answer for answer in answers if answer.principal == "stale-step-up"]
+    assert {a.refused for a in stale if a.declaration.fresh} <= {True}
+    whys = {e.details.get("why") for a in stale if a.declaration.fresh for e in a.entries}
+    assert whys <= {"stale_step_up"}
 
 
 def test_other_methods_reach_no_view() -> None:
@@ -208,7 +218,7 @@ def as_blocks(answers: list[Answer]) -> dict[str, str]:
     for answer in answers:
         route = route_of(answer.declaration)
         blocks[route][answer.told].append(answer.principal)
-        needs[route] = answer.declaration.needs.value
+        needs[route] = answer.declaration.needs.value + ", fresh" * answer.declaration.fresh
     return {
         route: "\n".join(
             [
@@ -229,12 +239,13 @@ def read_blocks() -> dict[str, str]:
 
 def _shortly(names: list[str]) -> str:
     """Names, with the three crowds under one word each, less the few of them who are missing."""
-    teammates = {f"only-{permission}" for permission in GRANTABLE} | {"owner", "other-owner", "without-any"}
+    crowd_of_all = {"owner", "other-owner", "stale-step-up", "without-any"}
+    teammates = {f"only-{permission}" for permission in GRANTABLE} | crowd_of_all
     tokens = {f"api-token-{permission}" for permission in GRANTABLE} | {"api-token"}
     words = []
     for word, crowd in (("TEAMMATES", teammates), ("TOKENS", tokens), ("SHUT-OUT", SHUT_OUT)):
         missing = crowd - {*names}
-        if len(missing) <= 3:
+        if len(missing) <= 4:
             words.append(word + (f" except ({' '.join(sorted(missing))})" if missing else ""))
             names = [name for name in names if name not in crowd]
     return " ".join([*words, *names])

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver
 from misentinel.web.api import urls as api
 from misentinel.web.console import (
     account,
+    account_confirm,
     account_enrolment,
     teammates,
     teammates_grants,
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *api.urlpatterns,
     *console.urlpatterns,
     *account.routes.urlpatterns(),
+    *account_confirm.routes.urlpatterns(),
     *account_enrolment.routes.urlpatterns(),
     *teammates_roles.routes.urlpatterns(),
     *teammates_grants.routes.urlpatterns(),

@@ -150,7 +150,8 @@ class Principal:
     """Who asks, as this very request found them in the database: never cached from an earlier one.
 
     `usable` is false for whoever may do nothing at all: suspended, not enrolled, without a second factor,
-    expired, revoked. `why_not` then says which, for the trail and never for the caller.
+    expired, revoked. `why_not` then says which, for the trail and never for the caller. `proved_at` is when a factor
+    was last shown in this session.
     """
 
     kind: ActorKind
@@ -160,6 +161,7 @@ class Principal:
     usable: bool = True
     why_not: str = ""
     credential: str = ""
+    proved_at: datetime | None = None
 
 
 ANONYMOUS = Principal(ActorKind.ANONYMOUS)
@@ -223,6 +225,14 @@ class Session:
     started_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A factor shown again by one who is signed in: which way, and what was shown."""
+
+    way: str
+    answer: str
 
 
 class CredentialKind(StrEnum):

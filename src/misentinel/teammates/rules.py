@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.errors import Conflict, Invalid, Refused
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission, Principal
 
+PROOF_LASTS = timedelta(minutes=5)
 _PRINCIPALS = frozenset({ActorKind.TEAMMATE, ActorKind.API_TOKEN, ActorKind.WRITE_KEY})
 
 
@@ -24,6 +26,11 @@ def allowed(principal: Principal, permission: Permission) -> bool:
     if principal.kind is ActorKind.WRITE_KEY:
         return False
     return permission in GRANTABLE and permission in principal.permissions
+
+
+def proved_lately(principal: Principal, at: datetime) -> bool:
+    """Says whether a factor was shown in this session in the last five minutes."""
+    return principal.proved_at is not None and at - PROOF_LASTS < principal.proved_at <= at
 
 
 def parse_permissions(names: Iterable[str]) -> frozenset[Permission]:

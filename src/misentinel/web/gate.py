@@ -25,7 +25,7 @@ from misentinel.teammates.contracts import Permission, Principal
 from misentinel.teammates.rules import allowed
 from misentinel.trail.actions import OUT_OF_REACH, noticing, record, record_control
 from misentinel.trail.contracts import Outcome, Tag
-from misentinel.web import answers, identity
+from misentinel.web import answers, identity, step_up
 from misentinel.web.requests import METHODS, RECORDED, address, request_id
 
 _log = logging.getLogger(__name__)
@@ -41,13 +41,17 @@ class Edge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What one method of one URL needs, and the tag under which the trail tells of it."""
+    """What one method of one URL needs, and the tag under which the trail tells of it.
+
+    `fresh`: a factor must have been shown in this session in the last five minutes as well.
+    """
 
     method: str
     needs: Permission
     tag: Tag
     edge: Edge
     path: str
+    fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -103,24 +107,31 @@ class Routes:
         self._views: dict[str, dict[str, tuple[Declaration, View]]] = {}
         self._names: dict[str, str] = {}
 
-    def get(self, url: str, *, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
-        return self._register("GET", url, needs, tag, name)
+    def get(self, url: str, *, needs: Permission, tag: Tag, name: str, fresh: bool = False) -> Callable[[View], View]:
+        return self._register("GET", url, needs, tag, name, fresh)
 
-    def post(self, url: str, *, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
-        return self._register("POST", url, needs, tag, name)
+    def post(self, url: str, *, needs: Permission, tag: Tag, name: str, fresh: bool = False) -> Callable[[View], View]:
+        return self._register("POST", url, needs, tag, name, fresh)
 
-    def add(self, method: str, url: str, *, needs: Permission, tag: Tag, name: str, view: View) -> None:
-        """Registers `view`. Raises `Misconfigured` for a second view, or a second name, of the same URL."""
+    def add(
+        self, method: str, url: str, *, needs: Permission, tag: Tag, name: str, view: View, fresh: bool = False
+    ) -> None:
+        """Registers `view`. Raises `Misconfigured` for a second view, or a second name, of the same URL, and for a
+        fresh proof where nobody has a session to show one in."""
         if self._names.setdefault(url, name) != name:
             raise Misconfigured(f"{url!r} is registered under two names, {self._names[url]} and {name}.")
+        if fresh and (self.edge is not Edge.CONSOLE or needs is Permission.PUBLIC):
+            raise Misconfigured(f"{method} {url!r} asks for a fresh proof, which only a signed-in teammate can show.")
         views = self._views.setdefault(url, {})
         if method in views:
             raise Misconfigured(f"{method} {url!r} is registered twice.")
-        views[method] = (Declaration(method, needs, tag, self.edge, url), view)
+        views[method] = (Declaration(method, needs, tag, self.edge, url, fresh), view)
 
-    def _register(self, method: str, url: str, needs: Permission, tag: Tag, name: str) -> Callable[[View], View]:
+    def _register(
+        self, method: str, url: str, needs: Permission, tag: Tag, name: str, fresh: bool
+    ) -> Callable[[View], View]:
         def register(view: View) -> View:
-            self.add(method, url, needs=needs, tag=tag, name=name, view=view)
+            self.add(method, url, needs=needs, tag=tag, name=name, view=view, fresh=fresh)
             return view
 
         return register
@@ -154,6 +165,9 @@ def pass_gate(
         try:
             _admit(gate)
             response = call(gate)
+        except step_up.ProofNeeded as error:
+            response = step_up.ask(gate, error)
+            _record(gate, Outcome.REFUSED, {"error": error.code, "why": error.why})
         except MiSentinelError as error:
             if error.status >= 500:
                 _log.error("%s, request %s", error.code, actor.request_id, exc_info=error)
@@ -193,6 +207,8 @@ def _admit(gate: Gate) -> None:
         raise Refused(_needs(needs))
     if principal.customer_id is not None:
         gate._store = get_store(principal.customer_id)
+    if gate.declaration.fresh:
+        step_up.require_fresh(gate)
 
 
 def _needs(permission: Permission) -> str:
@@ -243,7 +259,7 @@ def _dispatcher(views: dict[str, tuple[Declaration, View]]) -> Callable[..., Htt
 def _refusal(views: dict[str, tuple[Declaration, View]], method: str) -> Declaration:
     """What the trail tells of a method that a URL does not have. A method nobody has heard of is not repeated."""
     declaration = next(iter(views.values()))[0]
-    return replace(declaration, method=method if method in METHODS else "OTHER", needs=Permission.PUBLIC)
+    return replace(declaration, method=method if method in METHODS else "OTHER", needs=Permission.PUBLIC, fresh=False)
 
 
 def _not_allowed(views: dict[str, tuple[Declaration, View]]) -> NoReturn:

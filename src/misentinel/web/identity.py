@@ -18,16 +18,24 @@ from misentinel.teammates.queries import principal_of_secret, principal_of_sessi
 from misentinel.web.requests import body_of
 
 SESSION_KEY = "session"
+TURN_KEY = "turn"
 
 
 def identify(request: HttpRequest, edge: str) -> Principal:
     """Returns who asks, looked up anew for this request; `ANONYMOUS` for nobody we know."""
     if edge == "console":
-        return principal_of_session(parse_id(str(request.session.get(SESSION_KEY, ""))))
+        shown = request.session
+        return principal_of_session(parse_id(str(shown.get(SESSION_KEY, ""))), int(shown.get(TURN_KEY, 0)))
     if edge == "api":
         secret = secret_of(request.headers.get("Authorization", "")) or _key_in_body(request)
         return principal_of_secret(secret) if secret else ANONYMOUS
     return ANONYMOUS
+
+
+def change_key(request: HttpRequest, turn: int) -> None:
+    """Gives the browser a new session key for its session's next turn; the old one is forgotten (ASVS 5.0, 7.2.4)."""
+    request.session.cycle_key()
+    request.session[TURN_KEY] = turn
 
 
 def _key_in_body(request: HttpRequest) -> str:

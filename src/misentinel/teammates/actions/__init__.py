@@ -9,6 +9,7 @@ from misentinel.teammates.actions.inviting import (
     suspend_teammate,
 )
 from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
+from misentinel.teammates.actions.proving import prove_again
 from misentinel.teammates.actions.roles import create_role, delete_role, edit_role
 from misentinel.teammates.actions.sessions import (
     revoke_other_sessions,
@@ -30,6 +31,7 @@ __all__ = [
     "end_grant",
     "grant_permission",
     "invite_teammate",
+    "prove_again",
     "reinstate_teammate",
     "renew_enrolment",
     "revoke_credential",

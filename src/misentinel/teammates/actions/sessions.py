@@ -27,6 +27,7 @@ def open_session(actor: Actor, teammate: Teammate, *, device: str, way: str) -> 
         started_at=now(),
         last_seen_at=now(),
         expires_at=now() + ABSOLUTE_LIMIT,
+        proved_at=now(),
     )
     signed_in = Actor(ActorKind.TEAMMATE, str(teammate.id), str(row.id), actor.address, actor.request_id)
     record_control(

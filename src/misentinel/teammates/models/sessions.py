@@ -10,7 +10,11 @@ from misentinel.teammates.models.accounts import Teammate
 
 
 class SessionRecord(models.Model):
-    """One signed-in browser. Revoking it here ends it: every request looks it up afresh."""
+    """One signed-in browser. Revoking it here ends it: every request looks it up afresh.
+
+    `proved_at` is when its teammate last showed a factor in it. `turn` counts the changes of its cookie: only the
+    cookie that was handed out with the latest turn opens it, whatever happens to copies of earlier ones.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     teammate = models.ForeignKey(Teammate, on_delete=models.CASCADE, related_name="session_records")
@@ -20,6 +24,8 @@ class SessionRecord(models.Model):
     last_seen_at = models.DateTimeField(default=now)
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    proved_at = models.DateTimeField(null=True)
+    turn = models.PositiveIntegerField(default=0)
 
     class Meta:
         indexes = [models.Index(fields=["teammate", "ended_at"], name="teammates_session_live")]

@@ -23,8 +23,11 @@ ABSOLUTE_LIMIT = timedelta(days=7)
 _NOTE_USE_EVERY = timedelta(minutes=1)
 
 
-def principal_of_session(session_id: UUID | None) -> Principal:
-    """Returns the teammate whose session this is; `ANONYMOUS` for none, unusable with its reason where it ended."""
+def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
+    """Returns the teammate whose session this is; `ANONYMOUS` for none, unusable with its reason where it ended.
+
+    `turn` is what the cookie was handed out with; an earlier one than the session's opens nothing any more.
+    """
     if session_id is None:
         return ANONYMOUS
     factor = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
@@ -36,7 +39,7 @@ def principal_of_session(session_id: UUID | None) -> Principal:
     )
     if record is None:
         return ANONYMOUS
-    why_not = _why_session_is_over(record)
+    why_not = _why_session_is_over(record, turn)
     if not why_not:
         _note_use(record)
     teammate = record.teammate
@@ -48,6 +51,7 @@ def principal_of_session(session_id: UUID | None) -> Principal:
         usable=not why_not,
         why_not=why_not,
         credential=str(record.id),
+        proved_at=record.proved_at,
     )
 
 
@@ -79,11 +83,12 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def _why_session_is_over(record: SessionRecord) -> str:
+def _why_session_is_over(record: SessionRecord, turn: int) -> str:
     teammate = record.teammate
     at = now()
     reasons = {
         "session_revoked": record.ended_at is not None,
+        "session_key_changed": record.turn != turn,
         "session_expired": record.expires_at <= at,
         "session_idle": record.last_seen_at <= at - IDLE_LIMIT,
         "suspended": teammate.suspended_at is not None,

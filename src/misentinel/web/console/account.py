@@ -13,7 +13,6 @@ from uuid import UUID
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotSignedIn, TooMany
@@ -24,6 +23,7 @@ from misentinel.web.console.account_device import device_of
 from misentinel.web.console.account_pages import show, try_again
 from misentinel.web.gate import Edge, Gate, Routes
 from misentinel.web.identity import SESSION_KEY
+from misentinel.web.step_up import local_path
 
 routes = Routes(Edge.CONSOLE)
 _HALF_WAY = "half_way_in"
@@ -144,5 +144,4 @@ def _half_way(request: HttpRequest) -> tuple[UUID, str] | None:
 
 def _next(request: HttpRequest) -> str:
     """Where to go after signing in: a path of ours and nowhere else."""
-    wanted = str(request.POST.get("next") or request.GET.get("next") or "/")
-    return wanted if wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, None) else "/"
+    return local_path(str(request.POST.get("next") or request.GET.get("next") or "/"))

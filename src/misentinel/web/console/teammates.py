@@ -38,7 +38,7 @@ def invitation(gate: Gate) -> HttpResponse:
     )
 
 
-@routes.post("teammates/invite", needs=_NEEDS, tag=Tag.TEAMMATE_INVITE, name="teammate-invite")
+@routes.post("teammates/invite", needs=_NEEDS, tag=Tag.TEAMMATE_INVITE, name="teammate-invite", fresh=True)
 def invite(gate: Gate) -> HttpResponse:
     form = InvitationForm(gate.request.POST)
     wanted = rules.parse_permissions(gate.request.POST.getlist("permissions"))
@@ -63,7 +63,7 @@ def view(gate: Gate, teammate_id: UUID) -> HttpResponse:
     return page(gate, teammate)
 
 
-@routes.post("teammates/<uuid:teammate_id>", needs=_NEEDS, tag=Tag.TEAMMATE_PERMIT, name="teammate")
+@routes.post("teammates/<uuid:teammate_id>", needs=_NEEDS, tag=Tag.TEAMMATE_PERMIT, name="teammate", fresh=True)
 def permit(gate: Gate, teammate_id: UUID) -> HttpResponse:
     """What the form could not offer, because the giver does not hold it, stays as it is."""
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
@@ -78,7 +78,9 @@ def permit(gate: Gate, teammate_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(f"/teammates/{teammate_id}")
 
 
-@routes.post("teammates/<uuid:teammate_id>/suspend", needs=_NEEDS, tag=Tag.TEAMMATE_SUSPEND, name="teammate-suspend")
+@routes.post(
+    "teammates/<uuid:teammate_id>/suspend", needs=_NEEDS, tag=Tag.TEAMMATE_SUSPEND, name="teammate-suspend", fresh=True
+)
 def suspend(gate: Gate, teammate_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
     teammate = queries.get_teammate(gate.customer_id, teammate_id)
@@ -90,7 +92,11 @@ def suspend(gate: Gate, teammate_id: UUID) -> HttpResponse:
 
 
 @routes.post(
-    "teammates/<uuid:teammate_id>/reinstate", needs=_NEEDS, tag=Tag.TEAMMATE_REINSTATE, name="teammate-reinstate"
+    "teammates/<uuid:teammate_id>/reinstate",
+    needs=_NEEDS,
+    tag=Tag.TEAMMATE_REINSTATE,
+    name="teammate-reinstate",
+    fresh=True,
 )
 def reinstate(gate: Gate, teammate_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
@@ -102,7 +108,9 @@ def reinstate(gate: Gate, teammate_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(f"/teammates/{teammate_id}")
 
 
-@routes.post("teammates/<uuid:teammate_id>/link", needs=_NEEDS, tag=Tag.TEAMMATE_INVITE, name="teammate-link")
+@routes.post(
+    "teammates/<uuid:teammate_id>/link", needs=_NEEDS, tag=Tag.TEAMMATE_INVITE, name="teammate-link", fresh=True
+)
 def renew_link(gate: Gate, teammate_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
     teammate = queries.get_teammate(gate.customer_id, teammate_id)

@@ -20,7 +20,9 @@ _NEEDS = Permission.TEAMMATES
 _HOURS = {"1", "8", "24", "168", "720", "2160"}
 
 
-@routes.post("teammates/<uuid:teammate_id>/grants", needs=_NEEDS, tag=Tag.TEAMMATE_GRANT, name="teammate-grant")
+@routes.post(
+    "teammates/<uuid:teammate_id>/grants", needs=_NEEDS, tag=Tag.TEAMMATE_GRANT, name="teammate-grant", fresh=True
+)
 def give(gate: Gate, teammate_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)
     teammate = queries.get_teammate(gate.customer_id, teammate_id)
@@ -40,7 +42,7 @@ def give(gate: Gate, teammate_id: UUID) -> HttpResponse:
 
 @routes.post(
     "teammates/<uuid:teammate_id>/grants/<uuid:grant_id>/end",
-    needs=_NEEDS, tag=Tag.TEAMMATE_GRANT_END, name="teammate-grant-end",
+    needs=_NEEDS, tag=Tag.TEAMMATE_GRANT_END, name="teammate-grant-end", fresh=True,
 )  # fmt: skip
 def end(gate: Gate, teammate_id: UUID, grant_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=teammate_id)

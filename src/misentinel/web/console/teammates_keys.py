@@ -37,7 +37,7 @@ def list_all(gate: Gate) -> HttpResponse:
     return show(gate, "teammates/keys.html", _context(gate, KeyForm(), frozenset()))
 
 
-@routes.post("settings/keys", needs=_NEEDS, tag=Tag.CREDENTIAL_CREATE, name="keys")
+@routes.post("settings/keys", needs=_NEEDS, tag=Tag.CREDENTIAL_CREATE, name="keys", fresh=True)
 def create(gate: Gate) -> HttpResponse:
     """Answers with the secret, which no later request can show."""
     form = KeyForm(gate.request.POST)
@@ -57,7 +57,9 @@ def create(gate: Gate) -> HttpResponse:
     return show(gate, "teammates/key.html", {"key": made.view, "secret": made.secret})
 
 
-@routes.post("settings/keys/<uuid:key_id>/revoke", needs=_NEEDS, tag=Tag.CREDENTIAL_REVOKE, name="key-revoke")
+@routes.post(
+    "settings/keys/<uuid:key_id>/revoke", needs=_NEEDS, tag=Tag.CREDENTIAL_REVOKE, name="key-revoke", fresh=True
+)
 def revoke(gate: Gate, key_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="credential", object_id=key_id)
     actions.revoke_credential(gate.actor, gate.customer_id, key_id)

@@ -45,7 +45,7 @@ def blank(gate: Gate) -> HttpResponse:
     return show(gate, "teammates/role.html", {"form": RoleForm(), "choices": _choices(gate, start)})
 
 
-@routes.post("teammates/roles/new", needs=_NEEDS, tag=Tag.ROLE_CREATE, name="role-new")
+@routes.post("teammates/roles/new", needs=_NEEDS, tag=Tag.ROLE_CREATE, name="role-new", fresh=True)
 def create(gate: Gate) -> HttpResponse:
     form, wanted = RoleForm(gate.request.POST), _wanted(gate)
     context = {"form": form, "choices": _choices(gate, wanted)}
@@ -66,7 +66,7 @@ def view(gate: Gate, role_id: str) -> HttpResponse:
     return show(gate, "teammates/role.html", _context(gate, role, form, role.permissions))
 
 
-@routes.post("teammates/roles/<str:role_id>", needs=_NEEDS, tag=Tag.ROLE_EDIT, name="role")
+@routes.post("teammates/roles/<str:role_id>", needs=_NEEDS, tag=Tag.ROLE_EDIT, name="role", fresh=True)
 def edit(gate: Gate, role_id: str) -> HttpResponse:
     """What the form could not offer, because the giver cannot hand it on, stays as it is."""
     gate.looks_at(object_kind="role", object_id=role_id)
@@ -82,7 +82,7 @@ def edit(gate: Gate, role_id: str) -> HttpResponse:
     return HttpResponseRedirect("/teammates/roles")
 
 
-@routes.post("teammates/roles/<str:role_id>/delete", needs=_NEEDS, tag=Tag.ROLE_DELETE, name="role-delete")
+@routes.post("teammates/roles/<str:role_id>/delete", needs=_NEEDS, tag=Tag.ROLE_DELETE, name="role-delete", fresh=True)
 def delete(gate: Gate, role_id: str) -> HttpResponse:
     gate.looks_at(object_kind="role", object_id=role_id)
     actions.delete_role(gate.actor, gate.customer_id, role_id)
