@@ -49,6 +49,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "teammate reinstate": ["{gone}", "--customer", "{acme}"],
     "key create": ["Shop", "--customer", "{acme}", "--write"],
     "key list": ["--customer", "{acme}"],
+    "key rotate": ["{key}", "--customer", "{acme}", "--overlap", "1"],
+    "key signing": ["{key}", "--customer", "{acme}"],
     "key revoke": ["{key}", "--customer", "{acme}"],
     "trail list": ["--customer", "{acme}", "--limit", "5"],
     "trail show": ["{entry}", "--customer", "{acme}"],

@@ -39,7 +39,8 @@ def served(tmp_path_factory) -> Iterator[Served]:
         process = subprocess.Popen(
             [sys.executable, "-m", "misentinel.site.serving.web", "--fd", str(listener.fileno())],
             pass_fds=[listener.fileno()], stderr=log, text=True,
-            env=tls.environment(os.environ) | {"MISENTINEL_WEB_PROCESSES": "1"},
+            env=tls.environment(os.environ)
+            | {"MISENTINEL_WEB_PROCESSES": "1", "MISENTINEL_PUBLIC_URL": f"https://localhost:{port}"},
         )  # fmt: skip
     try:
         _wait(process, port, authority)

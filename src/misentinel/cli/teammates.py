@@ -1,16 +1,15 @@
-"""`misentinel teammate` and `misentinel key`: who may sign in, and which programs may call."""
+"""`misentinel teammate`: who may sign in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import click
 from rich.table import Table
 
 from misentinel.cli.command import Actor, console, recorded
 from misentinel.kernel.errors import Invalid, NotFound
-from misentinel.teammates.contracts import GRANTABLE, CredentialKind, OneTimeLink, Permission
+from misentinel.teammates.contracts import GRANTABLE, OneTimeLink, Permission
 from misentinel.teammates.roles import OWNER
 from misentinel.teammates.rules import parse_permissions
 from misentinel.trail.contracts import Tag
@@ -166,63 +165,6 @@ def reinstate(actor: Actor, email: str, customer: str) -> None:
     found = open_customer(customer)
     reinstate_teammate(actor, found.id, _teammate(found, email).id)
     console.print(f"{email} may sign in again.")
-
-
-@click.group("key")
-def keys() -> None:
-    """Create, list and revoke the keys that programs show."""
-
-
-@keys.command("create")
-@click.argument("name")
-@customer_option
-@click.option("--write", is_flag=True, help="A write key: sends people and events, reads nothing.")
-@click.option("--days", type=click.IntRange(1), help="Expires after so many days; otherwise when it is revoked.")
-@permission_option
-@recorded(Tag.CREDENTIAL_CREATE)
-def create(actor: Actor, name: str, customer: str, write: bool, days: int | None, permissions: tuple[str, ...]) -> None:
-    """Create a write key, or an API token with permissions, and print it once."""
-    from misentinel.kernel.clock import in_future
-    from misentinel.teammates.actions import create_credential
-
-    made = create_credential(
-        actor, open_customer(customer).id, CredentialKind.WRITE_KEY if write else CredentialKind.API_TOKEN, name=name,
-        permissions=parse_permissions(permissions), expires_at=in_future(days=days) if days else None,
-    )  # fmt: skip
-    console.print(made.secret)
-    console.print(f"Kept only as a digest: this is the one time it is shown. Its id is {made.view.id}.")
-
-
-@keys.command("list")
-@customer_option
-@recorded(Tag.CREDENTIAL_LIST)
-def list_keys(actor: Actor, customer: str) -> None:
-    """List a customer's keys."""
-    from misentinel.teammates.queries import list_credentials
-
-    table = Table("id", "name", "key", "may", "last used", "state")
-    for key in list_credentials(open_customer(customer).id):
-        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "active"
-        if not key.revoked_at and key.expires_at:
-            state = f"until {key.expires_at:%Y-%m-%d}"
-        used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
-        table.add_row(str(key.id), key.name, key.hint, ", ".join(sorted(key.permissions)), used, state)
-    if table.row_count:
-        console.print(table)
-    else:
-        console.print(f"There are no keys yet. misentinel key create NAME --customer {customer} --write")
-
-
-@keys.command("revoke")
-@click.argument("key", type=click.UUID)
-@customer_option
-@recorded(Tag.CREDENTIAL_REVOKE)
-def revoke(actor: Actor, key: UUID, customer: str) -> None:
-    """Revoke a key by its id: its next request is refused."""
-    from misentinel.teammates.actions import revoke_credential
-
-    revoke_credential(actor, open_customer(customer).id, key)
-    console.print(f"Key {key} is revoked.")
 
 
 def open_customer(customer: str) -> Customer:

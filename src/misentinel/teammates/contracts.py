@@ -162,6 +162,8 @@ class Principal:
     why_not: str = ""
     credential: str = ""
     proved_at: datetime | None = None
+    read_only: bool = False
+    """A key that may only look: whatever else it holds, nothing but GET is done with it."""
 
 
 ANONYMOUS = Principal(ActorKind.ANONYMOUS)
@@ -244,7 +246,11 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CredentialView:
-    """A key as lists show it: `hint` is its prefix and last four characters, never the secret."""
+    """A key as lists show it: `hint` is its prefix and last four characters, never the secret.
+
+    `last_used_from` is a network, not an address. The `earlier_…` fields tell of the secret that a rotation replaced;
+    `signing_key` is the SHA-256 of the public key that must sign its requests, in hex, or empty.
+    """
 
     id: UUID
     customer_id: UUID
@@ -256,6 +262,12 @@ class CredentialView:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    last_used_from: str = ""
+    read_only: bool = False
+    earlier_hint: str = ""
+    earlier_until: datetime | None = None
+    earlier_used_at: datetime | None = None
+    signing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What time makes useless is forgotten: sign-in tries that no longer count, sessions' and links' leftovers."""
+"""What time makes useless is forgotten: sign-in tries, nonces, and the leftovers of sessions and links."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
-from misentinel.teammates import throttle
+from misentinel.teammates import nonces, throttle
 from misentinel.teammates.actions.permitting import end_expired_grants
 from misentinel.teammates.models import Enrolment, SessionRecord
 from misentinel.teammates.session_store import SessionStore
@@ -18,6 +18,7 @@ def forget_what_ended() -> None:
     """Safe to repeat. What happened stays on the trail; these rows only served to decide."""
     throttle.forget_old()
     end_expired_grants(system("teammates"))
+    nonces.forget_old()
     SessionStore.clear_expired()
     SessionRecord.objects.filter(expires_at__lt=now() - _KEPT).delete()
     Enrolment.objects.filter(expires_at__lt=now() - _KEPT).delete()

@@ -28,7 +28,7 @@ from misentinel.web.unrouted import record_unrouted
 if TYPE_CHECKING:
     from misentinel.web.gate import Gate
 
-NO_KEY = "Send a key in the Authorization header; it may have been revoked, or have expired."
+NO_KEY = "Send a key in the Authorization header; it may have been revoked, have expired, or ask for signed requests."
 SIGN_IN_PATH = "/sign-in"
 _TITLES = {
     400: "Not readable", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 405: "Method not allowed",

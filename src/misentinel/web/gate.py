@@ -205,6 +205,8 @@ def _admit(gate: Gate) -> None:
         if principal.customer_id is None or not principal.usable:
             raise NotSignedIn("Sign in to go on." if gate.declaration.edge is Edge.CONSOLE else answers.NO_KEY)
         raise Refused(_needs(needs))
+    if principal.read_only and gate.declaration.method != "GET":
+        raise Refused("This token may only read. Create one that is not read-only to make changes.")
     if principal.customer_id is not None:
         gate._store = get_store(principal.customer_id)
     if gate.declaration.fresh:

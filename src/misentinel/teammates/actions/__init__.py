@@ -11,6 +11,7 @@ from misentinel.teammates.actions.inviting import (
 from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
 from misentinel.teammates.actions.proving import prove_again
 from misentinel.teammates.actions.roles import create_role, delete_role, edit_role
+from misentinel.teammates.actions.rotating import end_overlap, rotate_credential, set_signing_key
 from misentinel.teammates.actions.sessions import (
     revoke_other_sessions,
     revoke_session,
@@ -29,6 +30,7 @@ __all__ = [
     "delete_role",
     "edit_role",
     "end_grant",
+    "end_overlap",
     "grant_permission",
     "invite_teammate",
     "prove_again",
@@ -38,7 +40,9 @@ __all__ = [
     "revoke_other_sessions",
     "revoke_session",
     "revoke_sessions",
+    "rotate_credential",
     "set_permissions",
+    "set_signing_key",
     "sign_out",
     "suspend_teammate",
     "totp_seed",

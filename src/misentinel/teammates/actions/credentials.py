@@ -1,11 +1,7 @@
-"""Keys for programs: shown once, kept as a digest, expiring, revocable.
-
-`mst_` and `msw_` begin API tokens and write keys, so that scanners find one that was published by mistake.
-"""
+"""Keys for programs: shown once, kept as a digest, expiring, revocable; see `key_form` for how one is spelt."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -18,13 +14,14 @@ from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.teammates import rules
 from misentinel.teammates.actions.inviting import held_by
 from misentinel.teammates.contracts import CredentialKind, NewCredential, Permission
+from misentinel.teammates.key_form import new_secret
 from misentinel.teammates.models import Credential
 from misentinel.teammates.queries.lists import view_credential
 from misentinel.teammates.queries.principals import digest_of
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
 
-_PREFIX = {CredentialKind.API_TOKEN: "mst_", CredentialKind.WRITE_KEY: "msw_"}
+PREFIX = {CredentialKind.API_TOKEN: "mst_", CredentialKind.WRITE_KEY: "msw_"}
 
 
 def create_credential(
@@ -35,6 +32,7 @@ def create_credential(
     name: str,
     permissions: Iterable[Permission] = (),
     expires_at: datetime | None = None,
+    read_only: bool = False,
 ) -> NewCredential:
     """Creates a key and returns it with its secret, which is never readable again.
 
@@ -46,32 +44,47 @@ def create_credential(
         raise Invalid("A key's name has 1 to 120 printable characters; say where it will be used.")
     if expires_at is not None and expires_at <= now():
         raise Invalid("This key would have expired before it was made.")
-    secret = _PREFIX[kind] + secrets.token_urlsafe(32)
+    if read_only and kind is not CredentialKind.API_TOKEN:
+        raise Invalid("Only an API token can be read-only: a write key does nothing but write.")
+    secret = new_secret(PREFIX[kind])
     with transaction.atomic():
         held = held_by(actor, customer_id)
         if kind is CredentialKind.API_TOKEN:
             rules.require_grantable(held, frozenset(), scope)
         row = Credential.objects.create(
-            customer_id=customer_id, kind=kind.value, name=name, digest=digest_of(secret),
-            hint=f"{secret[:4]}…{secret[-4:]}", permissions=sorted(scope), created_at=now(), expires_at=expires_at,
+            customer_id=customer_id, kind=kind.value, name=name, digest=digest_of(secret), hint=hint_of(secret),
+            permissions=sorted(scope), created_at=now(), expires_at=expires_at, read_only=read_only,
         )  # fmt: skip
         record_control(
             actor, Tag.CREDENTIAL_CREATE, customer_id=customer_id, object_kind="credential", object_id=row.id,
-            details={"kind": kind.value, "permissions": sorted(scope)},
+            details={"kind": kind.value, "permissions": sorted(scope), "read_only": read_only},
         )  # fmt: skip
     return NewCredential(view_credential(row), secret)
 
 
 def revoke_credential(actor: Actor, customer_id: UUID, credential_id: UUID) -> None:
-    """Ends a key from the next request on. Raises `NotFound`, also for another customer's, or `Conflict`."""
+    """Ends a key, both its secrets, from the next request on. Raises `NotFound`, also for another customer's, or
+    `Conflict`.
+    """
     with transaction.atomic():
-        row = Credential.objects.select_for_update().filter(id=credential_id, customer_id=customer_id).first()
-        if row is None:
-            raise NotFound("There is no such key.")
-        if row.revoked_at is not None:
-            raise Conflict("This key is revoked already.")
+        row = lock_credential(customer_id, credential_id)
         row.revoked_at = now()
         row.save(update_fields=["revoked_at"])
         record_control(
             actor, Tag.CREDENTIAL_REVOKE, customer_id=customer_id, object_kind="credential", object_id=row.id
         )
+
+
+def lock_credential(customer_id: UUID, credential_id: UUID) -> Credential:
+    """Returns the row, held until the transaction ends. Raises `NotFound`, or `Conflict` for a revoked key."""
+    row = Credential.objects.select_for_update().filter(id=credential_id, customer_id=customer_id).first()
+    if row is None:
+        raise NotFound("There is no such key.")
+    if row.revoked_at is not None:
+        raise Conflict("This key is revoked already.")
+    return row
+
+
+def hint_of(secret: str) -> str:
+    """What lists show of a secret: its prefix and its last four characters, which belong to the checksum."""
+    return f"{secret[:4]}…{secret[-4:]}"

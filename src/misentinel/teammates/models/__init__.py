@@ -7,9 +7,19 @@ codes and session keys are digests.
 """
 
 from misentinel.teammates.models.accounts import Enrolment, RecoveryCode, Teammate
-from misentinel.teammates.models.credentials import Credential
+from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.roles import Grant, Role
 from misentinel.teammates.models.sessions import SessionRecord
 from misentinel.teammates.models.throttling import SignInFailure
 
-__all__ = ["Credential", "Enrolment", "Grant", "RecoveryCode", "Role", "SessionRecord", "SignInFailure", "Teammate"]
+__all__ = [
+    "Credential",
+    "Enrolment",
+    "Grant",
+    "RecoveryCode",
+    "Role",
+    "SessionRecord",
+    "SignInFailure",
+    "SpentNonce",
+    "Teammate",
+]

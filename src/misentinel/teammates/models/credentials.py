@@ -11,7 +11,11 @@ from misentinel.teammates.contracts import CredentialKind
 
 
 class Credential(models.Model):
-    """A key for programs. `digest` is SHA-256 of 256 random bits, see `Enrolment`; `hint` is what lists show."""
+    """A key for programs. `digest` is SHA-256 of 256 random bits, see `Enrolment`; `hint` is what lists show.
+
+    After a rotation, the earlier secret is known by `earlier_digest` and works until `earlier_until`. With a
+    `signing_key` (Ed25519, 32 bytes), neither secret opens anything without a signature by that key.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     customer_id = models.UUIDField(db_index=True)
@@ -23,7 +27,16 @@ class Credential(models.Model):
     created_at = models.DateTimeField(default=now)
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    last_used_from = models.CharField(max_length=43, default="")
     revoked_at = models.DateTimeField(null=True)
+    read_only = models.BooleanField(default=False)
+    earlier_digest = models.BinaryField(max_length=32, null=True, unique=True)
+    earlier_hint = models.CharField(max_length=20, default="")
+    earlier_until = models.DateTimeField(null=True)
+    earlier_used_at = models.DateTimeField(null=True)
+    signing_key = models.BinaryField(max_length=32, null=True)
+    warned_at = models.DateTimeField(null=True)
+    """When its customer was told that it expires soon."""
 
     class Meta:
         constraints = [
@@ -32,3 +45,15 @@ class Credential(models.Model):
                 name="teammates_write_keys_only_write",
             )
         ]
+
+
+class SpentNonce(models.Model):
+    """A signed request that was let in, by the digest of its nonce; see `teammates.nonces`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    credential_id = models.UUIDField()
+    digest = models.BinaryField(max_length=32)
+    at = models.DateTimeField(default=now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["credential_id", "digest"], name="teammates_nonce_once")]

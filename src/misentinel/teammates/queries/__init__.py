@@ -3,6 +3,7 @@
 from misentinel.teammates.queries.lists import (
     find_enrolment,
     find_teammate_by_email,
+    get_credential,
     get_teammate,
     list_credentials,
     list_sessions,
@@ -16,6 +17,7 @@ __all__ = [
     "find_enrolment",
     "find_role",
     "find_teammate_by_email",
+    "get_credential",
     "get_role",
     "get_teammate",
     "list_credentials",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 from django.db.models import Max, Prefetch, QuerySet
@@ -59,6 +60,14 @@ def list_credentials(customer_id: UUID) -> list[CredentialView]:
     return sorted((view_credential(row) for row in rows), key=lambda view: view.revoked_at is not None)
 
 
+def get_credential(customer_id: UUID, credential_id: UUID) -> CredentialView:
+    """Raises `NotFound`, also for another customer's key."""
+    row = Credential.objects.filter(customer_id=customer_id, id=credential_id).first()
+    if row is None:
+        raise NotFound("There is no such key.")
+    return view_credential(row)
+
+
 def find_enrolment(token: str) -> EnrolmentView | None:
     """Returns the open enrolment that this link's token opens, or None: unknown, used, renewed or expired."""
     row = open_enrolments().filter(token_digest=digest_of(token)).first()
@@ -110,6 +119,12 @@ def view_credential(row: Credential) -> CredentialView:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
+        last_used_from=row.last_used_from,
+        read_only=row.read_only,
+        earlier_hint=row.earlier_hint,
+        earlier_until=row.earlier_until,
+        earlier_used_at=row.earlier_used_at,
+        signing_key=hashlib.sha256(bytes(row.signing_key)).hexdigest() if row.signing_key else "",
     )
 
 

@@ -6,7 +6,9 @@ Nothing here is cached. One query answers for a session, one for a key; a second
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
@@ -55,18 +57,30 @@ def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
     )
 
 
-def principal_of_secret(secret: str) -> Principal:
-    """Returns the key's principal; `ANONYMOUS` for an unknown one, unusable with its reason for one that ended."""
-    found = Credential.objects.filter(digest=digest_of(secret)).first()
+def unproven(credential_id: UUID, public_key: bytes) -> str:
+    """The proof of possession of whoever offers none. Fails closed where nobody looked at the request."""
+    return "unsigned"
+
+
+def principal_of_secret(secret: str, *, network: str = "", prove: Callable[[UUID, bytes], str] = unproven) -> Principal:
+    """Returns the key's principal; `ANONYMOUS` for an unknown one, unusable with its reason for one that ended.
+
+    A key with a signing key is usable only if `prove(credential_id, public_key)` finds nothing wrong with the
+    request, so returns "". `network` is where the request came from, kept as where the key was last used; nothing is
+    decided by it.
+    """
+    digest = digest_of(secret)
+    found = Credential.objects.filter(digest=digest).first()
+    earlier = found is None
+    if found is None:
+        found = Credential.objects.filter(earlier_digest=digest).first()
     if found is None:
         return ANONYMOUS
-    why_not = ""
-    if found.revoked_at is not None:
-        why_not = "revoked"
-    elif found.expires_at is not None and found.expires_at <= now():
-        why_not = "expired"
-    elif found.last_used_at is None or found.last_used_at < now() - _NOTE_USE_EVERY:
-        Credential.objects.filter(pk=found.pk).update(last_used_at=now())
+    why_not = _why_key_is_over(found, earlier=earlier)
+    if not why_not and found.signing_key is not None:
+        why_not = prove(found.id, bytes(found.signing_key))
+    if not why_not:
+        _note_key_use(found, network, earlier=earlier)
     return Principal(
         kind=ActorKind(found.kind),
         id=str(found.id),
@@ -75,6 +89,7 @@ def principal_of_secret(secret: str) -> Principal:
         usable=not why_not,
         why_not=why_not,
         credential=str(found.id),
+        read_only=found.read_only,
     )
 
 
@@ -96,6 +111,26 @@ def _why_session_is_over(record: SessionRecord, turn: int) -> str:
         "no_second_factor": not record.has_factor,  # type: ignore[attr-defined]  # annotated above
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _why_key_is_over(found: Credential, *, earlier: bool) -> str:
+    at = now()
+    reasons = {
+        "revoked": found.revoked_at is not None,
+        "expired": found.expires_at is not None and found.expires_at <= at,
+        "rotated": earlier and (found.earlier_until is None or found.earlier_until <= at),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _note_key_use(found: Credential, network: str, *, earlier: bool) -> None:
+    noted = found.earlier_used_at if earlier else found.last_used_at
+    if noted is not None and noted >= now() - _NOTE_USE_EVERY:
+        return
+    use: dict[str, Any] = {"last_used_at": now(), "last_used_from": network}
+    if earlier:
+        use["earlier_used_at"] = now()
+    Credential.objects.filter(pk=found.pk).update(**use)
 
 
 def _note_use(record: SessionRecord) -> None:
