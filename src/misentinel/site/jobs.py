@@ -16,9 +16,11 @@ from procrastinate.exceptions import AlreadyEnqueued
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound, Unavailable
 from misentinel.messages import jobs as sending
+from misentinel.site.couriers import courier_from
 from misentinel.store import outbox
 from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
+from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended
 from misentinel.trail.actions import OUT_OF_REACH, copy_pending
 
@@ -65,12 +67,28 @@ def send_messages(customer_id: str) -> None:
         _log.info("messages of %s left for later: %s", customer_id, error)
 
 
+def wake_for_notices() -> None:
+    """Has the worker send notices to teammates soon."""
+    try:
+        send_notices.configure(queueing_lock="notices").defer()
+    except AlreadyEnqueued:
+        return
+
+
+@app.task(name="send_notices", queue="notices")
+def send_notices() -> None:
+    """Sends what teammates are to be told about their own accounts."""
+    notices.send_due_notices(courier_from(settings.MISENTINEL))
+
+
 @app.periodic(cron="* * * * *")
 @app.task(name="sweep", queue="sweep", queueing_lock="sweep")
 def sweep(timestamp: int) -> None:
     """Repairs what a crash between a commit and its wake-up left behind, in every store."""
     copy_pending()
     forget_what_ended()
+    if notices.due_notices().exists():
+        wake_for_notices()
     for store in each_store():
         try:
             _look_after(store)

@@ -15,6 +15,7 @@ from misentinel.store import outbox
 from misentinel.store.contracts import Topic
 from misentinel.store.outbox import Handler
 from misentinel.store.postgres.pool import POOL
+from misentinel.teammates import notices
 from misentinel.vault.queries import service_key
 
 HANDLERS: dict[Topic, Sequence[Handler]] = {
@@ -30,3 +31,4 @@ def connect() -> None:
     POOL.limit = settings.MISENTINEL.store_connections
     outbox.use_wake_up(Waker(jobs.wake_up))
     sending.use_schedule(jobs.schedule_sending)
+    notices.use_wake_up(jobs.wake_for_notices)

@@ -237,6 +237,42 @@ class Proof:
     answer: str
 
 
+class Notice(StrEnum):
+    """What a teammate is told by e-mail about their own account. `notices.texts` says it in words."""
+
+    NEW_DEVICE = "new_device"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  a notice, not a password
+    EMAIL_CONFIRM = "email_confirm"
+    EMAIL_CHANGED = "email_changed"
+    PERMISSIONS_CHANGED = "permissions_changed"
+    RECOVERY_ASKED = "recovery_asked"
+    RECOVERY_WAITS = "recovery_waits"
+    RECOVERY_APPROVED = "recovery_approved"
+    RECOVERY_REFUSED = "recovery_refused"
+    KEY_EXPIRES = "key_expires"
+    OPERATOR_ASKS = "operator_asks"
+    OPERATOR_ENTERED = "operator_entered"
+    BREAK_GLASS = "break_glass"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A notice as its recipient sees it. `link` is empty where only the e-mail may show it."""
+
+    id: UUID
+    kind: Notice
+    subject: str
+    text: str
+    link: str
+    at: datetime
+    sent_at: datetime | None
+    given_up_at: datetime | None
+
+
 class CredentialKind(StrEnum):
     """Keys for programs: a write key sends events and reads nothing; an API token holds what it was given."""
 

@@ -8,7 +8,7 @@ from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
 from misentinel.teammates import nonces, throttle
 from misentinel.teammates.actions.permitting import end_expired_grants
-from misentinel.teammates.models import Enrolment, SessionRecord
+from misentinel.teammates.models import Enrolment, NoticeRecord, SessionRecord
 from misentinel.teammates.session_store import SessionStore
 
 _KEPT = timedelta(days=30)  # as long as an address that somebody signed in from counts as theirs, see throttle
@@ -22,3 +22,4 @@ def forget_what_ended() -> None:
     SessionStore.clear_expired()
     SessionRecord.objects.filter(expires_at__lt=now() - _KEPT).delete()
     Enrolment.objects.filter(expires_at__lt=now() - _KEPT).delete()
+    NoticeRecord.objects.filter(created_at__lt=now() - _KEPT).delete()

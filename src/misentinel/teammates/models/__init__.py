@@ -8,6 +8,7 @@ codes and session keys are digests.
 
 from misentinel.teammates.models.accounts import Enrolment, RecoveryCode, Teammate
 from misentinel.teammates.models.credentials import Credential, SpentNonce
+from misentinel.teammates.models.notices import NoticeRecord
 from misentinel.teammates.models.roles import Grant, Role
 from misentinel.teammates.models.sessions import SessionRecord
 from misentinel.teammates.models.throttling import SignInFailure
@@ -16,6 +17,7 @@ __all__ = [
     "Credential",
     "Enrolment",
     "Grant",
+    "NoticeRecord",
     "RecoveryCode",
     "Role",
     "SessionRecord",
