@@ -141,6 +141,9 @@ def held_by(actor: Actor, customer_id: UUID) -> frozenset[Permission] | None:
 
 
 def end_links(teammate: Teammate) -> None:
+    """A link leads as far as its maker could go. When its teammate comes to hold more, it ends, and one who holds as
+    much makes another.
+    """
     Enrolment.objects.filter(teammate=teammate, ended_at=None).update(
         ended_at=now(), pending_password="", pending_secret=""
     )

@@ -12,7 +12,7 @@ from misentinel.kernel.actor import Actor
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.teammates import rules
-from misentinel.teammates.actions.inviting import held_by, locked, put_into_role, require_administrator
+from misentinel.teammates.actions.inviting import end_links, held_by, locked, put_into_role, require_administrator
 from misentinel.teammates.contracts import Permission, TeammateView
 from misentinel.teammates.models import Grant, Teammate
 from misentinel.teammates.queries.holding import held_for_good, held_now
@@ -45,6 +45,8 @@ def set_permissions(
         teammate.permissions, teammate.role = changed.permissions, changed.role
         teammate.shipped_role = changed.shipped_role
         teammate.save(update_fields=["permissions", "role", "shipped_role"])
+        if after - before:
+            end_links(teammate)  # whoever made one might not hold what it leads to now
         role_after = role_of(teammate)
         record_control(
             actor, Tag.TEAMMATE_PERMIT, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
@@ -78,6 +80,7 @@ def grant_permission(
             teammate=teammate, permission=permission.value, reason=reason, given_by=actor.id, given_at=now(),
             expires_at=until,
         )  # fmt: skip
+        end_links(teammate)
         record_control(
             actor, Tag.TEAMMATE_GRANT, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
             details={"grant": str(grant.id), "permission": permission.value, "until": until.isoformat()},

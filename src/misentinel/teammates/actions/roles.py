@@ -11,7 +11,7 @@ from misentinel.kernel.actor import Actor
 from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.kernel.ids import parse_id
 from misentinel.teammates import rules
-from misentinel.teammates.actions.inviting import held_by, locked_teammates
+from misentinel.teammates.actions.inviting import end_links, held_by, locked_teammates
 from misentinel.teammates.contracts import Permission, RoleView
 from misentinel.teammates.models import Role, Teammate
 from misentinel.teammates.queries.holding import held_for_good, known_permissions
@@ -51,6 +51,10 @@ def edit_role(
         _require_administrators(everybody, row, wanted)
         row.title, row.about, row.permissions = title, about, sorted(wanted)
         _save(row)
+        if wanted - before:
+            for teammate in everybody:
+                if teammate.role_id == row.id:
+                    end_links(teammate)
         _record(actor, Tag.ROLE_EDIT, row, {"granted": sorted(wanted - before), "withdrawn": sorted(before - wanted)})
     return get_role(customer_id, role_id)
 
