@@ -36,6 +36,9 @@ from misentinel.site import urls
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
+from misentinel.teammates.models import Connection
+from misentinel.teammates.sso.saml import new_key_pair
+from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries
 from misentinel.web.gate import Declaration, Edge
 from tests.cast import browser, hire, signed_in, start_session
@@ -85,6 +88,15 @@ def _mail(store: Store) -> UUID:
     return list_mail(store).mails[0].id
 
 
+def _connection(store: Store) -> UUID:
+    """A connection that was made already: its provider need not be asked for this."""
+    row = Connection(customer_id=store.customer_id, kind="saml", name="Acme", issuer="https://id.example.com")
+    row.own_certificate = new_key_pair("MiSentinel")[1]
+    row.secret = b""
+    row.save(force_insert=True)
+    return row.id
+
+
 # What each parameter of a URL names, and how Bolt comes to have one. A new parameter belongs here.
 OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
@@ -92,6 +104,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "grant_id": _grant,
     "role_id": _role,
     "key_id": _key,
+    "connection_id": _connection,
     "person_id": _person,
     "segment_id": _segment,
     "message_id": _message,
@@ -101,6 +114,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "entry_id": lambda store: list_entries(store).entries[0].id,
 }
 NO_IDS = {"token", "kind"}  # a secret by itself, which names nothing to whoever does not hold it; an enumerated word
+ANSWERS = {Tag.SSO_ANSWER}  # these answer only a sign-in that this very browser began; tests/single_sign_on has them
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 ROUTES = [d for d in urls.DECLARATIONS if set(PARAMETER.findall(d.path)) - NO_IDS]
 
@@ -141,7 +155,11 @@ def test_a_neighbours_id_answers_as_one_that_does_not_exist(acme, bolt, declarat
     assert work_for_theirs == work_for_nothing
 
 
-@pytest.mark.parametrize("declaration", [d for d in ROUTES if d.method == "GET"], ids=lambda d: f"{d.method} {d.path}")
+@pytest.mark.parametrize(
+    "declaration",
+    [d for d in ROUTES if d.method == "GET" and d.tag not in ANSWERS],
+    ids=lambda d: f"{d.method} {d.path}",
+)
 def test_ones_own_id_does_answer(acme, declaration: Declaration) -> None:
     """Or the test above would pass for a route that finds nothing at all."""
     ids = {name: OBJECTS[name](acme) for name in PARAMETER.findall(declaration.path)}

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver
 from misentinel.web.api import urls as api
 from misentinel.web.console import (
     account,
+    account_company,
     account_confirm,
     account_enrolment,
     teammates,
@@ -22,6 +23,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *api.urlpatterns,
     *console.urlpatterns,
     *account.routes.urlpatterns(),
+    *account_company.routes.urlpatterns(),
+    *account_company.posts.urlpatterns(),
     *account_confirm.routes.urlpatterns(),
     *account_enrolment.routes.urlpatterns(),
     *teammates_roles.routes.urlpatterns(),

@@ -8,6 +8,7 @@ from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
 from misentinel.teammates import nonces, throttle
 from misentinel.teammates.actions.permitting import end_expired_grants
+from misentinel.teammates.actions.signing_on import forget_sign_ons
 from misentinel.teammates.models import Enrolment, NoticeRecord, SessionRecord
 from misentinel.teammates.session_store import SessionStore
 
@@ -23,3 +24,4 @@ def forget_what_ended() -> None:
     SessionRecord.objects.filter(expires_at__lt=now() - _KEPT).delete()
     Enrolment.objects.filter(expires_at__lt=now() - _KEPT).delete()
     NoticeRecord.objects.filter(created_at__lt=now() - _KEPT).delete()
+    forget_sign_ons()

@@ -49,6 +49,13 @@ def succeed(attempt: SignInFailure) -> None:
     SignInFailure.objects.filter(account=attempt.account, address=attempt.address).delete()
 
 
+def finish(account: str, address: str) -> None:
+    """Strikes out every try of the account from this address, where the one that succeeded is not at hand."""
+    SignInFailure.objects.filter(
+        account=_keyed("account", account), address=_keyed("address", _network(address))
+    ).delete()
+
+
 def forget_old() -> int:
     """Deletes tries that no longer count. Returns how many."""
     deleted, _ = SignInFailure.objects.filter(at__lte=now() - WINDOW).delete()

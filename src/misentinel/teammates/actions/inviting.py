@@ -19,7 +19,7 @@ from misentinel.kernel.ids import parse_id
 from misentinel.teammates import rules
 from misentinel.teammates.actions.sessions import end_all
 from misentinel.teammates.contracts import OneTimeLink, Permission
-from misentinel.teammates.models import Credential, Enrolment, Role, Teammate
+from misentinel.teammates.models import Connection, Credential, Enrolment, Role, Teammate
 from misentinel.teammates.queries.holding import held_for_good, held_now, known_permissions
 from misentinel.teammates.queries.principals import digest_of
 from misentinel.teammates.roles import shipped_roles
@@ -91,6 +91,8 @@ def suspend_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None
         if teammate.suspended_at is not None:
             raise Conflict("This teammate is suspended already.")
         require_administrator(teammate, frozenset())
+        if Connection.objects.filter(break_glass=teammate).exists():
+            raise Conflict("Single sign-on names this teammate as the one who can repair it. Name another first.")
         teammate.suspended_at = now()
         teammate.save(update_fields=["suspended_at"])
         end_links(teammate)

@@ -16,22 +16,35 @@ from misentinel.teammates import passwords, second_factor, throttle
 from misentinel.teammates.actions.sessions import open_session
 from misentinel.teammates.contracts import Session
 from misentinel.teammates.models import SignInFailure, Teammate
+from misentinel.teammates.queries.connections import find_enforced, must_sign_on
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Outcome, Tag
 
 _WRONG_PASSWORD = "This e-mail address and password do not belong together."  # noqa: S105  told, not used
+_SIGN_ON = (
+    "This e-mail address and password do not belong together, or your company wants you to sign in through its own "
+    "sign-in: use “Sign in with your company”."
+)
 _WRONG_CODE = "This code is not right, or was used already. Wait for the next one."
 
 
 def check_password(actor: Actor, email: str, password: str) -> UUID:
-    """Returns whose e-mail address and password these are. Raises `NotSignedIn`, or `TooMany` while throttled."""
+    """Returns whose e-mail address and password these are. Raises `NotSignedIn`, or `TooMany` while throttled.
+
+    Where a company has its people sign in through its identity provider, a right password is answered as a wrong one,
+    and everybody of that domain is told the same, so that nothing tells who is there or who is exempt.
+    """
     email = email.strip().casefold()
     teammate = Teammate.objects.filter(email=email).first()
     attempt = _begin(actor, teammate, email, step="password")
     correct = passwords.matches(teammate, password)
+    wrong = _SIGN_ON if find_enforced(email) else _WRONG_PASSWORD
     if teammate is None or not correct:
         _record_failure(actor, teammate, step="password")
-        raise NotSignedIn(_WRONG_PASSWORD)
+        raise NotSignedIn(wrong)
+    if must_sign_on(email, teammate.customer_id, teammate.id):
+        _record_failure(actor, teammate, step="password", reason="single_sign_on")
+        raise NotSignedIn(wrong)
     with transaction.atomic():
         attempt.delete()
         record_control(

@@ -11,17 +11,22 @@ from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.notices import NoticeRecord
 from misentinel.teammates.models.roles import Grant, Role
 from misentinel.teammates.models.sessions import SessionRecord
+from misentinel.teammates.models.single_sign_on import Connection, ConnectionDomain, SeenAssertion, SingleSignOn
 from misentinel.teammates.models.throttling import SignInFailure
 
 __all__ = [
+    "Connection",
+    "ConnectionDomain",
     "Credential",
     "Enrolment",
     "Grant",
     "NoticeRecord",
     "RecoveryCode",
     "Role",
+    "SeenAssertion",
     "SessionRecord",
     "SignInFailure",
+    "SingleSignOn",
     "SpentNonce",
     "Teammate",
 ]

@@ -50,25 +50,20 @@ class CodeForm(forms.Form):
 def sign_in(gate: Gate) -> HttpResponse:
     if gate.may(Permission.SIGNED_IN):
         return HttpResponseRedirect("/")
-    return show(gate, "account/sign_in.html", {"form": PasswordForm(), "next": _next(gate.request)})
+    return show(gate, "account/sign_in.html", {"form": PasswordForm(), "next": next_path(gate.request)})
 
 
 @routes.post("sign-in", needs=Permission.PUBLIC, tag=Tag.SIGN_IN_PASSWORD, name="sign-in")
 def give_password(gate: Gate) -> HttpResponse:
     form = PasswordForm(gate.request.POST)
-    context = {"form": form, "next": _next(gate.request)}
+    context = {"form": form, "next": next_path(gate.request)}
     if not form.is_valid():
         return show(gate, "account/sign_in.html", context, status=422)
     try:
         teammate_id = actions.check_password(gate.actor, form.cleaned_data["email"], form.cleaned_data["password"])
     except (NotSignedIn, TooMany) as error:
         return try_again(gate, "account/sign_in.html", context, error)
-    session = gate.request.session
-    session.flush()
-    session[_HALF_WAY] = {
-        "teammate": str(teammate_id), "until": (now() + _HALF_WAY_LASTS).isoformat(), "next": context["next"]
-    }  # fmt: skip
-    return HttpResponseRedirect("/sign-in/code")
+    return half_way_in(gate.request, teammate_id, str(context["next"]))
 
 
 @routes.get("sign-in/code", needs=Permission.PUBLIC, tag=Tag.FACTOR_VIEW, name="sign-in-code")
@@ -128,6 +123,15 @@ def end_other_sessions(gate: Gate) -> HttpResponse:
     return HttpResponseRedirect("/account/sessions")
 
 
+def half_way_in(request: HttpRequest, teammate_id: UUID, onward: str) -> HttpResponse:
+    """Remembers who has shown their first factor, under a new session key, and asks for the second."""
+    request.session.flush()
+    request.session[_HALF_WAY] = {
+        "teammate": str(teammate_id), "until": (now() + _HALF_WAY_LASTS).isoformat(), "next": onward
+    }  # fmt: skip
+    return HttpResponseRedirect("/sign-in/code")
+
+
 def let_in(request: HttpRequest, session: Session) -> None:
     """Gives the browser a new session key and CSRF token, bound to `session` (ASVS 5.0, 7.2.4)."""
     request.session.flush()
@@ -142,6 +146,6 @@ def _half_way(request: HttpRequest) -> tuple[UUID, str] | None:
     return UUID(waiting["teammate"]), waiting["next"]
 
 
-def _next(request: HttpRequest) -> str:
+def next_path(request: HttpRequest) -> str:
     """Where to go after signing in: a path of ours and nowhere else."""
     return local_path(str(request.POST.get("next") or request.GET.get("next") or "/"))

@@ -23,7 +23,7 @@ from misentinel.web.console.account_pages import show, try_again
 from misentinel.web.gate import Edge, Gate, Routes
 
 routes = Routes(Edge.CONSOLE)
-_ENROLLING = "enrolling"
+ENROLLING = "enrolling"
 _GONE = "This link was used, has expired, or was replaced. Ask whoever manages your teammates for a new one."
 
 
@@ -65,7 +65,7 @@ def choose_password(gate: Gate, token: str) -> HttpResponse:
     except Invalid as error:
         return try_again(gate, "account/enrol.html", context, error)
     gate.request.session.flush()
-    gate.request.session[_ENROLLING] = {"id": str(found.id), "email": found.email}
+    gate.request.session[ENROLLING] = {"id": str(found.id), "email": found.email}
     return HttpResponseRedirect("/enrolment/authenticator")
 
 
@@ -103,7 +103,7 @@ def _find(gate: Gate, token: str) -> EnrolmentView:
 
 
 def _enrolling(request: HttpRequest) -> tuple[UUID, str]:
-    waiting = request.session.get(_ENROLLING) or {}
+    waiting = request.session.get(ENROLLING) or {}
     enrolment_id = parse_id(waiting.get("id", ""))
     if enrolment_id is None:
         raise NotFound(_GONE)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from misentinel.web.console.pages import attributes, mailbox, messages, overview, people, segments, settings, trail
+from misentinel.web.console.pages import (
+    attributes,
+    mailbox,
+    messages,
+    overview,
+    people,
+    segments,
+    settings,
+    single_sign_on,
+    trail,
+)
 from misentinel.web.console.routes import routes
 
-PAGES = (attributes, mailbox, messages, overview, people, segments, settings, trail)
+PAGES = (attributes, mailbox, messages, overview, people, segments, settings, single_sign_on, trail)
 urlpatterns = routes.urlpatterns()
