@@ -78,6 +78,7 @@ def _prepare_process(worker: str) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         os.environ[f"MISENTINEL_{database.upper()}_URL"] = embedded.dsn(name)
+    os.environ["MISENTINEL_REQUEST_RATE"] = "100000"  # the tests of the rate set their own
     os.environ["DJANGO_SETTINGS_MODULE"] = "misentinel.site.settings"
     import django
 

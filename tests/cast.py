@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db import transaction
 from django.test import Client
+from django.test.client import MULTIPART_CONTENT
 
 from misentinel.kernel.actor import anonymous, system
 from misentinel.kernel.clock import now
@@ -21,6 +23,7 @@ from misentinel.teammates.models import Teammate
 from misentinel.web.identity import SESSION_KEY
 
 ADDRESS = "192.0.2.7"
+FORMS = "application/x-www-form-urlencoded"
 
 
 def hire(customer_id: UUID, name: str, permissions: Iterable[Permission] = GRANTABLE) -> Teammate:
@@ -40,9 +43,23 @@ def start_session(teammate: Teammate) -> UUID:
         return open_session(anonymous(ADDRESS), teammate, device="Firefox on Linux", way="authenticator").id
 
 
+class Browser(Client):
+    """Sends forms as the console's own do: over HTTPS, urlencoded, never multipart."""
+
+    def generic(self, method, path, data="", content_type="application/octet-stream", secure=True, **options):
+        return super().generic(method, path, data, content_type, secure=True, **options)
+
+    def post(self, path, data=None, content_type=FORMS, **options):
+        if content_type == FORMS and any(hasattr(value, "read") for value in getattr(data, "values", list)()):
+            content_type = MULTIPART_CONTENT  # somebody tries a file
+        elif content_type == FORMS and not isinstance(data, str | bytes):
+            data = urlencode(data or {}, doseq=True)
+        return super().post(path, data, content_type, **options)
+
+
 def browser(session_id: UUID | None = None, **options: object) -> Client:
     """A browser at HTTPS that shows the session, or none."""
-    client = Client(headers={"host": "localhost"}, REMOTE_ADDR=ADDRESS, **{"wsgi.url_scheme": "https"}, **options)
+    client = Browser(headers={"host": "localhost"}, REMOTE_ADDR=ADDRESS, **{"wsgi.url_scheme": "https"}, **options)
     if session_id is not None:
         session = client.session
         session[SESSION_KEY] = str(session_id)

@@ -36,6 +36,13 @@ class TooLarge(Invalid):
     status = 413
 
 
+class NotAccepted(Invalid):
+    """The body is of a kind that is not taken here."""
+
+    code = "not_accepted"
+    status = 415
+
+
 class NotFound(MiSentinelError):
     """There is no such thing, or it belongs to somebody else: the two are told alike."""
 

@@ -68,7 +68,10 @@ class Settings:
     mail_from: str = _setting("hello@example.com", "The sender of messages that do not name their own.")
     dkim_key_file: str = _setting("", "PEM file with the RSA or Ed25519 key that signs mail. Empty: no signature.")
     dkim_selector: str = _setting("misentinel", "The DKIM selector under which the public key is published.")
-    ingest_rate: int = _setting(50_000, "Events a second that one write key may send to one web process.")
+    ingest_rate: int = _setting(50_000, "Events a second that one write key may send to one web server.")
+    request_rate: int = _setting(
+        100, "Requests a second that one API token or one session may make of one web server; events count apart."
+    )
     outgoing_private_hosts: str = _setting(
         "",
         "Hosts with private addresses that URLs set by users may lead to all the same, for example an identity "
@@ -80,6 +83,11 @@ class Settings:
     )
     sign_in_attempts: int = _setting(
         10, "Failed sign-ins per account and address in five minutes before further ones wait."
+    )
+    security_contact: str = _setting(
+        "",
+        "Who is told of a weakness, for `/.well-known/security.txt`: addresses or URIs, with commas between. "
+        "Empty: no such file.",
     )
     log_level: str = _setting("INFO", "How much the log tells: DEBUG, INFO, WARNING or ERROR.")
 

@@ -17,7 +17,7 @@ from misentinel.web.console import (
 )
 from misentinel.web.console import urls as console
 from misentinel.web.gate import check_routes
-from misentinel.web.public import unsubscribe
+from misentinel.web.public import policy_reports, unsubscribe, well_known
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *api.urlpatterns,
@@ -32,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *teammates.routes.urlpatterns(),
     *teammates_keys.routes.urlpatterns(),
     *unsubscribe.routes.urlpatterns(),
+    *policy_reports.routes.urlpatterns(),
+    *well_known.routes.urlpatterns(),
 ]
 
 handler400 = "misentinel.web.answers.bad_request"

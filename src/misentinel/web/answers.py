@@ -32,7 +32,7 @@ NO_KEY = "Send a key in the Authorization header; it may have been revoked, have
 SIGN_IN_PATH = "/sign-in"
 _TITLES = {
     400: "Not readable", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 405: "Method not allowed",
-    409: "Conflict", 410: "Gone", 413: "Too large", 422: "Not valid", 429: "Too many requests",
+    409: "Conflict", 410: "Gone", 413: "Too large", 415: "Not accepted", 422: "Not valid", 429: "Too many requests",
     500: "Something went wrong", 503: "Not available right now",
 }  # fmt: skip
 
@@ -42,6 +42,8 @@ def failure(gate: Gate, error: MiSentinelError) -> HttpResponse:
     response = _failure(gate, error)
     if isinstance(error, NotAllowed):
         response["Allow"] = ", ".join(error.methods)
+    if isinstance(error, TooMany):
+        response["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -64,8 +66,6 @@ def problem(request: HttpRequest, error: MiSentinelError) -> JsonResponse:
         "instance": f"urn:uuid:{request_id(request)}",
     }
     response = JsonResponse(body, status=error.status, content_type="application/problem+json")
-    if isinstance(error, TooMany):
-        response["Retry-After"] = str(error.retry_after)
     if isinstance(error, NotSignedIn):
         response["WWW-Authenticate"] = 'Basic realm="MiSentinel", charset="UTF-8", Bearer'
     return response

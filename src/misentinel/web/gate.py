@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import Any, NoReturn
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from misentinel.kernel.actor import Actor
-from misentinel.kernel.errors import Misconfigured, MiSentinelError, NotAllowed, NotFound, NotSignedIn, Refused
+from misentinel.kernel.errors import Misconfigured, MiSentinelError, NotAllowed, NotFound, NotSignedIn, Refused, TooMany
 from misentinel.store.contracts import Store
 from misentinel.store.queries import get_store
 from misentinel.teammates.contracts import Permission, Principal
@@ -26,9 +27,13 @@ from misentinel.teammates.rules import allowed
 from misentinel.trail.actions import OUT_OF_REACH, noticing, record, record_control
 from misentinel.trail.contracts import Outcome, Tag
 from misentinel.web import answers, identity, step_up
+from misentinel.web.allowance import Allowance
+from misentinel.web.origins import is_foreign
 from misentinel.web.requests import METHODS, RECORDED, address, request_id
+from misentinel.web.uploads import is_multipart, refuse_files
 
 _log = logging.getLogger(__name__)
+_allowance = Allowance(settings.MISENTINEL.request_rate)
 
 
 class Edge(StrEnum):
@@ -163,6 +168,7 @@ def pass_gate(
     gate = Gate(request, declaration, principal, actor)
     with noticing() as noticed:
         try:
+            _spend(gate)
             _admit(gate)
             response = call(gate)
         except step_up.ProofNeeded as error:
@@ -193,6 +199,15 @@ def refuse_forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
         details={"error": "forgery", "route": route},
     )  # fmt: skip
     return answers.page(request, 403, "This form is too old or did not come from here. Go back, reload, and try again.")
+
+
+def _spend(gate: Gate) -> None:
+    """Counts this request against its credential. What a write key sends is counted by events instead."""
+    credential = gate.principal.credential
+    if credential and gate.declaration.needs is not Permission.WRITE_EVENTS:
+        wait = _allowance.take(credential, 1)
+        if wait:
+            raise TooMany("More requests come with this credential than it may make; wait a moment.", retry_after=wait)
 
 
 def _admit(gate: Gate) -> None:
@@ -253,7 +268,18 @@ def _dispatcher(views: dict[str, tuple[Declaration, View]]) -> Callable[..., Htt
         return pass_gate(request, declaration, lambda gate: view(gate, **arguments))
 
     edges = {declaration.edge for declaration, _ in views.values()}
-    guarded = csrf_protect(answer) if edges == {Edge.CONSOLE} else csrf_exempt(answer)
+    behind = csrf_protect(answer) if edges == {Edge.CONSOLE} else answer
+
+    @csrf_exempt
+    def guarded(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        """What is refused before anything reads the body, as the check of a form's token does."""
+        if edges == {Edge.CONSOLE} and is_foreign(request):
+            return refuse_forgery(request)
+        if Edge.PUBLIC not in edges and is_multipart(request):
+            declaration = _refusal(views, request.method or "")
+            return pass_gate(request, declaration, lambda gate: refuse_files())
+        return behind(request, **arguments)
+
     guarded.declarations = [declaration for declaration, _ in views.values()]  # type: ignore[attr-defined]
     return guarded
 

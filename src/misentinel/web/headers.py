@@ -1,4 +1,4 @@
-"""The headers that every answer carries."""
+"""The headers that every answer carries. docs/decisions/web-hardening.md says why each is there."""
 
 from __future__ import annotations
 
@@ -6,14 +6,36 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+REPORTS_PATH = "/policy-reports"
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
-        "connect-src 'self'", "frame-src 'self'", "manifest-src 'self'", "form-action 'self'", "base-uri 'none'",
-        "frame-ancestors 'none'",
+        "connect-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+        # static/console/trusted.js is the one policy; no other can be made, and no text becomes markup without it.
+        "require-trusted-types-for 'script'", "trusted-types default",
+        f"report-uri {REPORTS_PATH}", "report-to policy",
     )
 )  # fmt: skip
-PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in ("camera", "geolocation", "microphone", "payment", "usb"))
+# What is no page needs nothing, should somebody get a browser to open it as one.
+BARE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+# Passkeys, and copying a key or recovery codes.
+USED_FEATURES = ("clipboard-write", "publickey-credentials-create", "publickey-credentials-get")
+UNUSED_FEATURES = (
+    "accelerometer", "aria-notify", "autoplay", "browsing-topics", "camera",
+    "captured-surface-control", "clipboard-read", "compute-pressure", "cross-origin-isolated", "deferred-fetch",
+    "deferred-fetch-minimal", "digital-credentials-create", "digital-credentials-get", "display-capture",
+    "encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "identity-credentials-get",
+    "idle-detection", "interest-cohort", "keyboard-map", "language-detector", "language-model", "local-fonts",
+    "local-network", "local-network-access", "loopback-network", "magnetometer", "media-playback-while-not-visible",
+    "microphone", "midi", "on-device-speech-recognition", "otp-credentials", "payment", "picture-in-picture",
+    "private-state-token-issuance", "private-state-token-redemption", "screen-wake-lock", "serial",
+    "speaker-selection", "storage-access", "summarizer", "sync-xhr", "translator", "unload", "usb",
+    "window-management", "xr-spatial-tracking",
+)  # fmt: skip
+PERMISSIONS_POLICY = ", ".join(
+    [f"{feature}=(self)" for feature in USED_FEATURES] + [f"{feature}=()" for feature in UNUSED_FEATURES]
+)
 
 _CACHEABLE = {200, 206, 304}  # a static file; one that is not there may be tomorrow
 
@@ -26,9 +48,17 @@ class SecurityHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
-        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        headers = response.headers
+        if headers.get("Content-Type", "").startswith("text/html"):
+            headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            headers.setdefault("Reporting-Endpoints", f'policy="{REPORTS_PATH}"')
+            headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+            headers.setdefault("Origin-Agent-Cluster", "?1")
+        else:
+            headers.setdefault("Content-Security-Policy", BARE_POLICY)
+        headers.setdefault("Cross-Origin-Embedder-Policy", "require-corp")
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        headers.setdefault("X-Permitted-Cross-Domain-Policies", "none")
         if not (request.path.startswith("/static/") and response.status_code in _CACHEABLE):
-            response.headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("Cache-Control", "no-store")
         return response

@@ -20,7 +20,7 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import TooMany
 from misentinel.teammates.contracts import Permission
 from misentinel.trail.contracts import Tag
-from misentinel.web.api.allowance import Allowance
+from misentinel.web.allowance import Allowance
 from misentinel.web.gate import Edge, Gate, Routes
 from misentinel.web.requests import body_of
 
@@ -32,7 +32,7 @@ _allowance = Allowance(settings.MISENTINEL.ingest_rate)
 
 def _receive(gate: Gate, call: str) -> HttpResponse:
     batch = protocol.parse(body_of(gate.request), call, now())
-    wait = _allowance.take(gate.principal.id, len(batch.items) + len(batch.refused))
+    wait = _allowance.take(gate.principal.id, len(batch.items) + len(batch.refused) or 1)
     if wait:
         raise TooMany("This write key sends more events than it may; wait before sending more.", retry_after=wait)
     verdicts = ingest(gate.store, gate.actor, batch)

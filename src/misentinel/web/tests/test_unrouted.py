@@ -71,7 +71,7 @@ def test_where_the_gate_has_recorded_there_is_no_second_entry() -> None:
 
 def test_a_form_from_elsewhere_is_recorded() -> None:
     strict = Client(headers={"host": "localhost"}, enforce_csrf_checks=True)
-    answer = strict.post("/sign-in", {"email": "x"}, secure=True)
+    answer = strict.post("/sign-in", "email=x", content_type=FORM, secure=True)
     (entry,) = entries_of(answer)
     assert (answer.status_code, entry.details) == (403, {"error": "forgery", "route": "POST /sign-in"})
 

@@ -16,8 +16,8 @@ from misentinel.teammates.actions import create_credential, revoke_credential
 from misentinel.teammates.contracts import CredentialKind, Permission
 from misentinel.trail.contracts import EntryFilter, Tag
 from misentinel.trail.queries import list_entries
+from misentinel.web.allowance import Allowance
 from misentinel.web.api import ingest
-from misentinel.web.api.allowance import Allowance
 
 TRACK = {"type": "track", "event": "Paid", "userId": "asha", "messageId": "m-1"}
 
