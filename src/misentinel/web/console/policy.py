@@ -28,6 +28,7 @@ def sandboxed(html: str, *, status: int = 200) -> HttpResponse:
     """Returns `html`, a whole document or a part of one, as the document of an iframe on our own pages."""
     response = HttpResponse(f"<!doctype html>{_PLAIN_LOOK}{html}", status=status)
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
 
