@@ -37,11 +37,17 @@ from misentinel.store.contracts import Store
 from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.teammates.models import Connection
+from misentinel.teammates.passkeys import NewPasskey, keep
 from misentinel.teammates.sso.saml import new_key_pair
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries
 from misentinel.web.gate import Declaration, Edge
 from tests.cast import browser, hire, signed_in, start_session
+
+
+def _passkey(store: Store) -> UUID:
+    made = NewPasskey(new_id().bytes, b"a key", 0, False)
+    return keep(hire(store.customer_id, "Mallory"), made, "Laptop").id
 
 
 def _key(store: Store) -> UUID:
@@ -103,6 +109,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
     "grant_id": _grant,
     "role_id": _role,
+    "passkey_id": _passkey,
     "key_id": _key,
     "connection_id": _connection,
     "person_id": _person,

@@ -326,6 +326,30 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
+class PasskeyView:
+    """A passkey as its owner's list shows it. `synced`: it may also be on the owner's other devices."""
+
+    id: UUID
+    name: str
+    synced: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a teammate can show beside or instead of a password. `removable`: one may go, another stays."""
+
+    authenticator_since: datetime | None
+    passkeys: list[PasskeyView]
+    recovery_codes_left: int
+
+    @property
+    def removable(self) -> bool:
+        return int(self.authenticator_since is not None) + len(self.passkeys) > 1
+
+
+@dataclass(frozen=True, slots=True)
 class OneTimeLink:
     """An enrolment link, readable only in the answer that created it."""
 

@@ -1,4 +1,4 @@
-"""What time makes useless is forgotten: sign-in tries, nonces, and the leftovers of sessions and links."""
+"""What time makes useless is forgotten: sign-in tries, nonces, challenges, and the leftovers of sessions and links."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
-from misentinel.teammates import nonces, throttle
+from misentinel.teammates import nonces, passkeys, throttle
 from misentinel.teammates.actions.permitting import end_expired_grants
 from misentinel.teammates.actions.signing_on import forget_sign_ons
 from misentinel.teammates.models import Enrolment, NoticeRecord, SessionRecord
@@ -20,6 +20,7 @@ def forget_what_ended() -> None:
     throttle.forget_old()
     end_expired_grants(system("teammates"))
     nonces.forget_old()
+    passkeys.forget_old()
     SessionStore.clear_expired()
     SessionRecord.objects.filter(expires_at__lt=now() - _KEPT).delete()
     Enrolment.objects.filter(expires_at__lt=now() - _KEPT).delete()

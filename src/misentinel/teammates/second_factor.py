@@ -20,7 +20,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 
 from misentinel.kernel.clock import now
-from misentinel.teammates.models import RecoveryCode, Teammate
+from misentinel.teammates.models import Passkey, RecoveryCode, Teammate
 from misentinel.vault import queries as vault
 
 PERIOD_SECONDS = 30
@@ -53,14 +53,24 @@ def new_seed() -> str:
     return seed
 
 
-def has_authenticator(teammate: Teammate) -> bool:
-    found: bool = Authenticator.objects.filter(user_id=teammate.pk, type=Authenticator.Type.TOTP).exists()
-    return found
+def find_authenticator(teammate_id: UUID) -> Authenticator | None:
+    return Authenticator.objects.filter(user_id=teammate_id, type=Authenticator.Type.TOTP).first()
 
 
 def replace_authenticator(teammate: Teammate, seed: str) -> None:
-    Authenticator.objects.filter(user_id=teammate.pk).delete()
+    remove_authenticator(teammate)
     TOTP.activate(teammate, seed)
+
+
+def remove_authenticator(teammate: Teammate) -> bool:
+    """Says whether there was one."""
+    deleted, _ = Authenticator.objects.filter(user_id=teammate.pk).delete()
+    return bool(deleted)
+
+
+def count_factors(teammate_id: UUID) -> int:
+    """How many second factors there are: the authenticator and the passkeys. Recovery codes are none."""
+    return int(find_authenticator(teammate_id) is not None) + Passkey.objects.filter(teammate_id=teammate_id).count()
 
 
 def matching_step(seed: str, code: str) -> int | None:
@@ -74,7 +84,7 @@ def matching_step(seed: str, code: str) -> int | None:
 
 def accept_code(teammate: Teammate, code: str) -> bool:
     """Uses up an authenticator's code. A code, or one older than the last accepted, is let through only once."""
-    row = Authenticator.objects.filter(user_id=teammate.pk, type=Authenticator.Type.TOTP).first()
+    row = find_authenticator(teammate.pk)
     if row is None:
         return False
     step = matching_step(open_seed(row.data["secret"]), code)
@@ -109,6 +119,11 @@ def count_recovery_codes(teammate_id: UUID) -> int:
 def provisioning_uri(email: str, seed: str) -> str:
     """Returns the `otpauth` URI that authenticator apps read from a QR code."""
     return f"otpauth://totp/{quote(f'MiSentinel:{email}')}?" + urlencode({"secret": seed, "issuer": "MiSentinel"})
+
+
+def spaced(seed: str) -> str:
+    """Returns the seed in groups of four, for people who type it."""
+    return " ".join(seed[i : i + 4] for i in range(0, len(seed), 4))
 
 
 def qr_data_uri(uri: str) -> str:

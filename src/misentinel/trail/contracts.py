@@ -55,6 +55,7 @@ class Tag(StrEnum):
     ROLE_EDIT = "role:edit"
     ROLE_DELETE = "role:delete"
     FACTOR_LIST = "factor:list"
+    FACTOR_EDIT = "factor:edit"
     FACTOR_REMOVE = "factor:remove"
     RECOVERY_CODES_RENEW = "recovery_codes:renew"
     RECOVERY_ASK = "recovery:ask"

@@ -1,13 +1,29 @@
 """Changing who may do what, and proving who one is. Each change and its trail entry commit together."""
 
 from misentinel.teammates.actions.credentials import create_credential, revoke_credential
-from misentinel.teammates.actions.enrolling import choose_password, complete_enrolment, totp_seed
+from misentinel.teammates.actions.enrolling import (
+    choose_password,
+    complete_enrolment,
+    complete_enrolment_with_passkey,
+    passkey_options,
+    totp_seed,
+)
+from misentinel.teammates.actions.factors import (
+    add_passkey,
+    begin_passkey,
+    remove_authenticator,
+    remove_passkey,
+    rename_passkey,
+    renew_recovery_codes,
+    replace_authenticator,
+)
 from misentinel.teammates.actions.inviting import (
     invite_teammate,
     reinstate_teammate,
     renew_enrolment,
     suspend_teammate,
 )
+from misentinel.teammates.actions.passkeys import begin_with_passkey, check_passkey
 from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
 from misentinel.teammates.actions.proving import prove_again
 from misentinel.teammates.actions.roles import create_role, delete_role, edit_role
@@ -21,10 +37,15 @@ from misentinel.teammates.actions.sessions import (
 from misentinel.teammates.actions.signing_in import check_code, check_password
 
 __all__ = [
+    "add_passkey",
+    "begin_passkey",
+    "begin_with_passkey",
     "check_code",
+    "check_passkey",
     "check_password",
     "choose_password",
     "complete_enrolment",
+    "complete_enrolment_with_passkey",
     "create_credential",
     "create_role",
     "delete_role",
@@ -33,9 +54,15 @@ __all__ = [
     "end_overlap",
     "grant_permission",
     "invite_teammate",
+    "passkey_options",
     "prove_again",
     "reinstate_teammate",
+    "remove_authenticator",
+    "remove_passkey",
+    "rename_passkey",
     "renew_enrolment",
+    "renew_recovery_codes",
+    "replace_authenticator",
     "revoke_credential",
     "revoke_other_sessions",
     "revoke_session",

@@ -1,11 +1,13 @@
-"""Enrolling: link → password → authenticator. Everything takes effect at once, with the first right code.
+"""Enrolling: link → password → authenticator or passkey. Everything takes effect at once, with the proof of the factor.
 
-Until then the choices wait on the enrolment row (the seed sealed, the password as argon2id) and the teammate can do
-nothing new; whoever enrols afresh, after losing a phone, keeps the old factors until the new ones are proved.
+Until then the choices wait on the enrolment row (the seed sealed, the password as its digest) and the teammate can do
+nothing new; whoever enrols afresh, after losing a phone, keeps the old factors until the new one is proved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -13,16 +15,17 @@ from django.db import transaction
 from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Invalid, NotFound
-from misentinel.teammates import passwords, second_factor, throttle
+from misentinel.teammates import passkeys, passwords, second_factor, throttle
 from misentinel.teammates.actions.inviting import end_links
 from misentinel.teammates.actions.sessions import end_all, open_session
 from misentinel.teammates.contracts import Enrolled, Session
-from misentinel.teammates.models import Enrolment
+from misentinel.teammates.models import Enrolment, Passkey, Teammate
 from misentinel.teammates.queries.lists import open_enrolments
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
 
 _GONE = "This link was used, has expired, or was replaced. Ask an administrator for a new one."
+NOT_MADE = "The passkey could not be made. Start it again; if that does not help, use an authenticator app."
 
 
 def choose_password(actor: Actor, enrolment_id: UUID, password: str) -> None:
@@ -41,43 +44,81 @@ def choose_password(actor: Actor, enrolment_id: UUID, password: str) -> None:
 
 def totp_seed(enrolment_id: UUID) -> str:
     """Returns the seed to show to the one who enrols. Raises `NotFound` before a password or after the end."""
-    row = open_enrolments().filter(id=enrolment_id).exclude(pending_secret="").first()
-    if row is None:
-        raise NotFound(_GONE)
-    return second_factor.open_seed(row.pending_secret)
+    return second_factor.open_seed(_ready(enrolment_id).pending_secret)
+
+
+def passkey_options(enrolment_id: UUID, bound_to: str) -> dict[str, Any]:
+    """Returns what the browser makes a passkey with. Raises `NotFound` before a password or after the end."""
+    return passkeys.options_to_enrol(_ready(enrolment_id).teammate, bound_to)
 
 
 def complete_enrolment(actor: Actor, enrolment_id: UUID, code: str, *, device: str) -> tuple[Enrolled, Session]:
-    """Takes the first code: password, seed and ten recovery codes take effect, older sessions end, a new one opens.
+    """Takes the first code: password, seed and ten recovery codes take effect, older factors and sessions end, a new
+    session opens.
 
     Raises `Invalid` for a wrong code, `TooMany` while throttled, `NotFound` for a link that is over.
     """
     attempt = throttle.begin(f"enrolment:{enrolment_id}", actor.address)
+
+    def install(row: Enrolment) -> None:
+        seed = second_factor.open_seed(row.pending_secret)
+        step = second_factor.matching_step(seed, code)
+        if step is None:
+            raise Invalid("This code is not right. Check the clock of your device and type the current code.")
+        throttle.succeed(attempt)
+        second_factor.replace_authenticator(row.teammate, seed)
+        row.teammate.totp_counter = step
+
+    return _complete(actor, enrolment_id, install, factor="totp", way="authenticator", device=device)
+
+
+def complete_enrolment_with_passkey(
+    actor: Actor, enrolment_id: UUID, bound_to: str, answer: str, name: str, *, device: str
+) -> tuple[Enrolled, Session]:
+    """Takes a new passkey instead of a first code. Raises `Invalid` if it cannot be verified, else as above."""
+    try:
+        made = passkeys.read_new(_ready(enrolment_id).teammate, bound_to, answer)
+    except passkeys.NotShown:
+        raise Invalid(NOT_MADE) from None
+
+    def install(row: Enrolment) -> None:
+        second_factor.remove_authenticator(row.teammate)
+        passkeys.keep(row.teammate, made, name)
+
+    return _complete(actor, enrolment_id, install, factor="passkey", way="passkey", device=device)
+
+
+def _complete(
+    actor: Actor, enrolment_id: UUID, install: Callable[[Enrolment], None], *, factor: str, way: str, device: str
+) -> tuple[Enrolled, Session]:
     with transaction.atomic():
         row = _locked(enrolment_id)
         if not row.pending_password:
             raise NotFound(_GONE)
-        teammate, seed = row.teammate, second_factor.open_seed(row.pending_secret)
-        step = second_factor.matching_step(seed, code)
-        if step is None:
-            raise Invalid("This code is not right. Check the clock of your device and type the current code.")
+        teammate: Teammate = row.teammate
+        Passkey.objects.filter(teammate=teammate).delete()
+        install(row)
         acting = _as_teammate(actor, row)
-        throttle.succeed(attempt)
         teammate.password = row.pending_password
         teammate.enrolled_at = now()
-        teammate.totp_counter = step
         teammate.save(update_fields=["password", "enrolled_at", "totp_counter"])
-        second_factor.replace_authenticator(teammate, seed)
         codes = second_factor.replace_recovery_codes(teammate)
         end_links(teammate)
         end_all(acting, teammate)
         for tag in (Tag.FACTOR_ENROL, Tag.ENROLMENT_COMPLETE):
             record_control(
                 acting, tag, customer_id=teammate.customer_id, object_kind="teammate", object_id=teammate.id,
-                details={"factor": "totp"} if tag is Tag.FACTOR_ENROL else {"recovery_codes": len(codes)},
+                details={"factor": factor} if tag is Tag.FACTOR_ENROL else {"recovery_codes": len(codes)},
             )  # fmt: skip
-        session = open_session(acting, teammate, device=device, way="authenticator")
+        session = open_session(acting, teammate, device=device, way=way)
     return Enrolled(teammate.id, codes), session
+
+
+def _ready(enrolment_id: UUID) -> Enrolment:
+    row = open_enrolments().filter(id=enrolment_id).exclude(pending_secret="").first()
+    if row is None:
+        raise NotFound(_GONE)
+    return row
 
 
 def _locked(enrolment_id: UUID) -> Enrolment:

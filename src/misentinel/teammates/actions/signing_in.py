@@ -40,10 +40,10 @@ def check_password(actor: Actor, email: str, password: str) -> UUID:
     correct = passwords.matches(teammate, password)
     wrong = _SIGN_ON if find_enforced(email) else _WRONG_PASSWORD
     if teammate is None or not correct:
-        _record_failure(actor, teammate, step="password")
+        record_failure(actor, teammate, step="password")
         raise NotSignedIn(wrong)
     if must_sign_on(email, teammate.customer_id, teammate.id):
-        _record_failure(actor, teammate, step="password", reason="single_sign_on")
+        record_failure(actor, teammate, step="password", reason="single_sign_on")
         raise NotSignedIn(wrong)
     with transaction.atomic():
         attempt.delete()
@@ -77,7 +77,7 @@ def check_code(actor: Actor, teammate_id: UUID, code: str, *, device: str) -> Se
                     details={"left": left}, object_kind="teammate", object_id=teammate.id,
                 )  # fmt: skip
             return open_session(actor, teammate, device=device, way=way)
-    _record_failure(actor, teammate, step="code")
+    record_failure(actor, teammate, step="code")
     raise NotSignedIn(_WRONG_CODE)
 
 
@@ -85,7 +85,7 @@ def _begin(actor: Actor, teammate: Teammate | None, email: str, *, step: str) ->
     try:
         return throttle.begin(email, actor.address)
     except TooMany:
-        _record_failure(actor, teammate, step=step, reason="throttled")
+        record_failure(actor, teammate, step=step, reason="throttled")
         raise
 
 
@@ -97,7 +97,7 @@ def _accepted(teammate: Teammate, code: str) -> str:
     return ""
 
 
-def _record_failure(actor: Actor, teammate: Teammate | None, *, step: str, reason: str = "wrong") -> None:
+def record_failure(actor: Actor, teammate: Teammate | None, *, step: str, reason: str = "wrong") -> None:
     """A known name's failures are on its customer's trail; of an unknown one only that it was unknown is kept."""
     if teammate is None:
         record_control(actor, Tag.SIGN_IN_FAIL, outcome=Outcome.REFUSED, details={"step": step, "reason": "unknown"})

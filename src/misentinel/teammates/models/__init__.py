@@ -9,18 +9,21 @@ codes and session keys are digests.
 from misentinel.teammates.models.accounts import Enrolment, RecoveryCode, Teammate
 from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.notices import NoticeRecord
+from misentinel.teammates.models.passkeys import Challenge, Passkey
 from misentinel.teammates.models.roles import Grant, Role
 from misentinel.teammates.models.sessions import SessionRecord
 from misentinel.teammates.models.single_sign_on import Connection, ConnectionDomain, SeenAssertion, SingleSignOn
 from misentinel.teammates.models.throttling import SignInFailure
 
 __all__ = [
+    "Challenge",
     "Connection",
     "ConnectionDomain",
     "Credential",
     "Enrolment",
     "Grant",
     "NoticeRecord",
+    "Passkey",
     "RecoveryCode",
     "Role",
     "SeenAssertion",

@@ -13,16 +13,18 @@ from misentinel.teammates.contracts import (
     CredentialKind,
     CredentialView,
     EnrolmentView,
+    Factors,
     GrantView,
+    PasskeyView,
     Permission,
     Session,
     TeammateView,
 )
-from misentinel.teammates.models import Credential, Enrolment, Grant, SessionRecord, Teammate
+from misentinel.teammates.models import Credential, Enrolment, Grant, Passkey, SessionRecord, Teammate
 from misentinel.teammates.queries.holding import held_for_good, known_permissions
 from misentinel.teammates.queries.principals import IDLE_LIMIT, digest_of
 from misentinel.teammates.queries.roles import role_of
-from misentinel.teammates.second_factor import count_recovery_codes
+from misentinel.teammates.second_factor import count_recovery_codes, find_authenticator
 
 
 def list_teammates(customer_id: UUID) -> list[TeammateView]:
@@ -52,6 +54,17 @@ def list_sessions(teammate_id: UUID) -> list[Session]:
 
 def recovery_codes_left(teammate_id: UUID) -> int:
     return count_recovery_codes(teammate_id)
+
+
+def list_factors(teammate_id: UUID) -> Factors:
+    """What somebody signs in with, the oldest passkey first."""
+    authenticator = find_authenticator(teammate_id)
+    rows = Passkey.objects.filter(teammate_id=teammate_id).order_by("created_at", "id")
+    return Factors(
+        authenticator_since=authenticator.created_at if authenticator else None,
+        passkeys=[PasskeyView(row.id, row.name, row.synced, row.created_at, row.last_used_at) for row in rows],
+        recovery_codes_left=count_recovery_codes(teammate_id),
+    )
 
 
 def list_credentials(customer_id: UUID) -> list[CredentialView]:

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.clock import now
 from misentinel.teammates.contracts import ANONYMOUS, Principal
-from misentinel.teammates.models import Credential, SessionRecord
+from misentinel.teammates.models import Credential, Passkey, SessionRecord
 from misentinel.teammates.queries.holding import held_now, known_permissions, live_grants
 
 IDLE_LIMIT = timedelta(hours=12)
@@ -32,10 +32,11 @@ def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
     """
     if session_id is None:
         return ANONYMOUS
-    factor = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
+    authenticator = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
+    passkey = Passkey.objects.filter(teammate_id=OuterRef("teammate_id"))
     record = (
         SessionRecord.objects.select_related("teammate__role")
-        .annotate(has_factor=Exists(factor), grants_now=live_grants("teammate_id"))
+        .annotate(has_factor=Exists(authenticator) | Exists(passkey), grants_now=live_grants("teammate_id"))
         .filter(id=session_id)
         .first()
     )

@@ -68,26 +68,28 @@ def give_password(gate: Gate) -> HttpResponse:
 
 @routes.get("sign-in/code", needs=Permission.PUBLIC, tag=Tag.FACTOR_VIEW, name="sign-in-code")
 def ask_code(gate: Gate) -> HttpResponse:
-    if _half_way(gate.request) is None:
+    waiting = half_way(gate.request)
+    if waiting is None:
         return HttpResponseRedirect("/sign-in")
-    return show(gate, "account/code.html", {"form": CodeForm()})
+    return show(gate, "account/code.html", code_context(CodeForm(), waiting[0]))
 
 
 @routes.post("sign-in/code", needs=Permission.PUBLIC, tag=Tag.SIGN_IN_SUCCEED, name="sign-in-code")
 def give_code(gate: Gate) -> HttpResponse:
-    half_way = _half_way(gate.request)
-    if half_way is None:
+    waiting = half_way(gate.request)
+    if waiting is None:
         return HttpResponseRedirect("/sign-in")
     form = CodeForm(gate.request.POST)
+    teammate_id, goes_to = waiting
+    context = code_context(form, teammate_id)
     if not form.is_valid():
-        return show(gate, "account/code.html", {"form": form}, status=422)
-    teammate_id, onward = half_way
+        return show(gate, "account/code.html", context, status=422)
     try:
         session = actions.check_code(gate.actor, teammate_id, form.cleaned_data["code"], device=device_of(gate.request))
     except (NotSignedIn, TooMany) as error:
-        return try_again(gate, "account/code.html", {"form": form}, error)
+        return try_again(gate, "account/code.html", context, error)
     let_in(gate.request, session)
-    return HttpResponseRedirect(onward)
+    return HttpResponseRedirect(goes_to)
 
 
 @routes.post("sign-out", needs=Permission.SIGNED_IN, tag=Tag.SIGN_OUT, name="sign-out")
@@ -139,7 +141,13 @@ def let_in(request: HttpRequest, session: Session) -> None:
     rotate_token(request)
 
 
-def _half_way(request: HttpRequest) -> tuple[UUID, str] | None:
+def code_context(form: forms.Form, teammate_id: UUID) -> dict[str, object]:
+    """What the page of the second factor shows, to one who gave the right password."""
+    return {"form": form, "factors": queries.list_factors(teammate_id)}
+
+
+def half_way(request: HttpRequest) -> tuple[UUID, str] | None:
+    """Returns who gave their password in this session within five minutes, and where they want to go."""
     waiting = request.session.get(_HALF_WAY)
     if not waiting or datetime.fromisoformat(waiting["until"]) <= now():
         return None

@@ -71,16 +71,16 @@ def choose_password(gate: Gate, token: str) -> HttpResponse:
 
 @routes.get("enrolment/authenticator", needs=Permission.PUBLIC, tag=Tag.FACTOR_VIEW, name="enrol-factor")
 def show_authenticator(gate: Gate) -> HttpResponse:
-    enrolment_id, email = _enrolling(gate.request)
-    return show(gate, "account/authenticator.html", _authenticator(enrolment_id, email, FirstCodeForm()))
+    enrolment_id, email = enrolling(gate.request)
+    return show(gate, "account/authenticator.html", authenticator_context(enrolment_id, email, FirstCodeForm()))
 
 
 @routes.post("enrolment/authenticator", needs=Permission.PUBLIC, tag=Tag.FACTOR_ENROL, name="enrol-factor")
 def complete(gate: Gate) -> HttpResponse:
     """Answers with the recovery codes, which no later request can show."""
-    enrolment_id, email = _enrolling(gate.request)
+    enrolment_id, email = enrolling(gate.request)
     form = FirstCodeForm(gate.request.POST)
-    context = _authenticator(enrolment_id, email, form)
+    context = authenticator_context(enrolment_id, email, form)
     if not form.is_valid():
         return show(gate, "account/authenticator.html", context, status=422)
     try:
@@ -90,7 +90,7 @@ def complete(gate: Gate) -> HttpResponse:
     except (Invalid, TooMany) as error:
         return try_again(gate, "account/authenticator.html", context, error)
     let_in(gate.request, session)
-    return show(gate, "account/recovery_codes.html", {"codes": enrolled.recovery_codes})
+    return show(gate, "account/recovery_codes.html", {"codes": enrolled.recovery_codes, "step": "Step 3 of 3. "})
 
 
 def _find(gate: Gate, token: str) -> EnrolmentView:
@@ -102,7 +102,7 @@ def _find(gate: Gate, token: str) -> EnrolmentView:
     return found
 
 
-def _enrolling(request: HttpRequest) -> tuple[UUID, str]:
+def enrolling(request: HttpRequest) -> tuple[UUID, str]:
     waiting = request.session.get(ENROLLING) or {}
     enrolment_id = parse_id(waiting.get("id", ""))
     if enrolment_id is None:
@@ -110,10 +110,10 @@ def _enrolling(request: HttpRequest) -> tuple[UUID, str]:
     return enrolment_id, waiting["email"]
 
 
-def _authenticator(enrolment_id: UUID, email: str, form: FirstCodeForm) -> dict[str, object]:
+def authenticator_context(enrolment_id: UUID, email: str, form: FirstCodeForm) -> dict[str, object]:
     seed = actions.totp_seed(enrolment_id)
     return {
         "form": form,
         "qr": second_factor.qr_data_uri(second_factor.provisioning_uri(email, seed)),
-        "seed": " ".join(seed[i : i + 4] for i in range(0, len(seed), 4)),
+        "seed": second_factor.spaced(seed),
     }

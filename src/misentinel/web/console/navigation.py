@@ -41,5 +41,8 @@ def _belongs(path: str, url: str) -> bool:
     return path == url or (url != "/" and path.startswith(url + "/"))
 
 
-ACCOUNT_MENU = (Item("Your sessions", "/account/sessions", "device-desktop"),)
+ACCOUNT_MENU = (
+    Item("Sign-in and factors", "/account/factors", "key"),
+    Item("Your sessions", "/account/sessions", "device-desktop"),
+)
 SIGN_OUT_URL = "/sign-out"
