@@ -231,10 +231,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A factor shown again by one who is signed in: which way, and what was shown."""
+    """A factor shown again by one who is signed in: which way, and what was shown.
+
+    `bound_to` is what a passkey's challenge was bound to, see `teammates/passkeys.py`.
+    """
 
     way: str
     answer: str
+    bound_to: str = ""
 
 
 class Notice(StrEnum):

@@ -25,10 +25,12 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Invalid, Refused, TooMany
 from misentinel.teammates import actions
 from misentinel.teammates.contracts import Proof
+from misentinel.teammates.queries import list_factors
 from misentinel.teammates.rules import PROOF_LASTS, proved_lately
 from misentinel.trail.actions import noticing
 from misentinel.vault.queries import open_secret, seal_secret
 from misentinel.web import identity
+from misentinel.web.passkeys import binding_of
 
 if TYPE_CHECKING:
     from misentinel.web.gate import Gate
@@ -102,13 +104,17 @@ def take_out(request: HttpRequest) -> tuple[Proof | None, str]:
         fields.pop(name, None)
     fields._mutable = False
     request.POST = fields  # type: ignore[assignment]
-    return Proof(way or "authenticator", answer.strip()) if answer.strip() else None, waiting
+    if not answer.strip():
+        return None, waiting
+    bound_to = binding_of(request) if way == "passkey" else ""
+    return Proof(way or "authenticator", answer.strip(), bound_to), waiting
 
 
 def ask(gate: Gate, error: ProofNeeded) -> HttpResponse:
     """The page that asks for the factor. Its form leads on to what was asked for."""
     request = gate.request
     context: dict[str, Any] = {"gate": gate, "form": ProofForm(), "wrong": error.wrong, "action": CONFIRM_PATH}
+    context["factors"] = list_factors(UUID(gate.principal.id))
     if request.method in ("GET", "HEAD"):
         context["fields"] = [("next", request.get_full_path())]
     elif _can_be_kept(request):

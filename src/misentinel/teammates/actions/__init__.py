@@ -25,7 +25,7 @@ from misentinel.teammates.actions.inviting import (
 )
 from misentinel.teammates.actions.passkeys import begin_with_passkey, check_passkey
 from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
-from misentinel.teammates.actions.proving import prove_again
+from misentinel.teammates.actions.proving import begin_proof, prove_again
 from misentinel.teammates.actions.roles import create_role, delete_role, edit_role
 from misentinel.teammates.actions.rotating import end_overlap, rotate_credential, set_signing_key
 from misentinel.teammates.actions.sessions import (
@@ -39,6 +39,7 @@ from misentinel.teammates.actions.signing_in import check_code, check_password
 __all__ = [
     "add_passkey",
     "begin_passkey",
+    "begin_proof",
     "begin_with_passkey",
     "check_code",
     "check_passkey",

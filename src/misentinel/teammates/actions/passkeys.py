@@ -1,5 +1,6 @@
 """Signing in with a passkey: as the second factor after a password, or as all there is.
 
+Where a company has its people sign in through its identity provider, a passkey does not stand in for that.
 Nothing here is throttled: there is nothing to guess, so whoever is held up by somebody else's guesses at their
 password still gets in with a passkey.
 """
@@ -19,6 +20,7 @@ from misentinel.teammates.actions.signing_in import record_failure
 from misentinel.teammates.contracts import Session
 from misentinel.teammates.models import Teammate
 from misentinel.teammates.passkeys import Purpose
+from misentinel.teammates.queries.connections import must_sign_on
 
 _NOT_TAKEN = "This passkey was not accepted. Try again, or sign in another way."
 
@@ -42,6 +44,8 @@ def check_passkey(actor: Actor, bound_to: str, answer: str, *, device: str, team
         whose: Teammate = shown.passkey.teammate
         if not whose.may_sign_in:
             raise passkeys.NotShown("suspended" if whose.suspended_at else "not_enrolled", shown.passkey)
+        if teammate is None and must_sign_on(whose.email, whose.customer_id, whose.id):
+            raise passkeys.NotShown("single_sign_on", shown.passkey)
         with transaction.atomic():
             passkeys.use(shown)
             way = "passkey" if teammate is None else "password_and_passkey"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -407,3 +408,57 @@ def test_challenges_nobody_answered_are_forgotten(asha) -> None:
     with held(in_future(minutes=6)):
         passkeys.forget_old()
     assert not Challenge.objects.exists()
+
+
+def later(asha: Teammate) -> Client:
+    """Asha's browser, signed in six minutes ago."""
+    with held(in_future(minutes=-6)):
+        return signed_in(asha)
+
+
+def prove(client: Client, device: Device, options: dict) -> int:
+    return send(client, device.get(options))
+
+
+def send(client: Client, answer: str) -> int:
+    fields = urlencode({"step-up-way": "passkey", "step-up-code": answer})
+    url = "/account/factors/recovery-codes"
+    return client.post(url, fields, content_type="application/x-www-form-urlencoded").status_code
+
+
+def test_a_passkey_is_a_fresh_proof_once(acme, asha) -> None:
+    client = later(asha)
+    assert client.get("/account/factors/passkey").status_code == 403
+    options = client.post("/account/confirm/passkey/options").json()
+    answer = asha.device.get(options)
+    assert send(client, answer) == 200
+    assert client.get("/account/factors/passkey").status_code == 200
+    entry = list_entries(acme, EntryFilter(tag="step_up:succeed", actor_id=str(asha.id))).entries[0]
+    assert entry.details["second_factor"] == "passkey"
+    with held(in_future(minutes=4)):
+        assert client.get("/account/factors/passkey").status_code == 200
+    with held(in_future(minutes=6)):
+        assert send(client, answer) == 403, "the same answer again"
+
+
+def test_nobody_elses_passkey_and_no_challenge_of_another_kind_is_a_fresh_proof(acme, asha) -> None:
+    client, theirs = later(asha), Device()
+    assert add(signed_in(hire(acme.customer_id, "Mallory", [])), theirs) == 302
+    assert prove(client, theirs, client.post("/account/confirm/passkey/options").json()) == 403
+    assert prove(client, asha.device, client.post("/sign-in/passkey/options").json()) == 403
+    asha.device.flags = UP
+    assert prove(client, asha.device, client.post("/account/confirm/passkey/options").json()) == 403
+    reasons = [
+        e.details["reason"] for e in list_entries(acme, EntryFilter(tag="step_up:fail", actor_id=str(asha.id))).entries
+    ]
+    assert reasons == ["user_verification", "challenge", "not_theirs"]
+
+
+def test_factors_change_only_with_a_fresh_proof(asha) -> None:
+    client = later(asha)
+    (one,) = queries.list_factors(asha.id).passkeys
+    for url in (
+        "passkey", "authenticator", "authenticator/remove", f"passkey/{one.id}/remove", "recovery-codes",
+    ):  # fmt: skip
+        assert client.post(f"/account/factors/{url}").status_code == 403, url
+    assert queries.list_factors(asha.id).removable

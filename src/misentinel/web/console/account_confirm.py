@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import HttpResponse, HttpResponseRedirect
 
 from misentinel.kernel.clock import now
+from misentinel.teammates import queries
 from misentinel.teammates.contracts import Permission
 from misentinel.teammates.rules import proved_lately
 from misentinel.trail.contracts import Tag
@@ -19,6 +22,7 @@ routes = Routes(Edge.CONSOLE)
 def ask(gate: Gate) -> HttpResponse:
     onward = step_up.local_path(gate.request.GET.get("next", "/"))
     context = {"form": step_up.ProofForm(), "action": step_up.CONFIRM_PATH, "fields": [("next", onward)]}
+    context["factors"] = queries.list_factors(UUID(gate.principal.id))
     return show(gate, "account/confirm.html", context)
 
 

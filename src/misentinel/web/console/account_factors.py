@@ -13,8 +13,9 @@ from misentinel.teammates.contracts import Permission
 from misentinel.trail.contracts import Tag
 from misentinel.web.console.account_enrolment import FirstCodeForm
 from misentinel.web.console.account_pages import show, try_again
-from misentinel.web.console.account_passkeys import answer_in, binding_of
+from misentinel.web.console.account_passkeys import answer_in
 from misentinel.web.gate import Edge, Gate, Routes
+from misentinel.web.passkeys import binding_of
 
 routes = Routes(Edge.CONSOLE)
 _NEEDS = Permission.SIGNED_IN
@@ -24,6 +25,11 @@ _NEW_SEED = "new_seed"
 @routes.get("account/factors", needs=_NEEDS, tag=Tag.FACTOR_LIST, name="factors")
 def factors(gate: Gate) -> HttpResponse:
     return _page(gate)
+
+
+@routes.post("account/confirm/passkey/options", needs=_NEEDS, tag=Tag.STEP_UP_VIEW, name="confirm-passkey-options")
+def confirm_options(gate: Gate) -> HttpResponse:
+    return JsonResponse(actions.begin_proof(_own(gate), binding_of(gate.request)))
 
 
 @routes.get("account/factors/passkey", needs=_NEEDS, tag=Tag.FACTOR_VIEW, name="passkey-new", fresh=True)

@@ -10,7 +10,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 
 from misentinel.kernel.errors import Conflict, Invalid, NotSignedIn
-from misentinel.teammates import actions, passkeys
+from misentinel.teammates import actions
 from misentinel.teammates.contracts import Permission
 from misentinel.trail.contracts import Tag
 from misentinel.web.console.account import CodeForm, PasswordForm, code_context, half_way, let_in, next_path
@@ -18,9 +18,9 @@ from misentinel.web.console.account_device import device_of
 from misentinel.web.console.account_enrolment import FirstCodeForm, authenticator_context, enrolling
 from misentinel.web.console.account_pages import show
 from misentinel.web.gate import Edge, Gate, Routes
+from misentinel.web.passkeys import binding_of
 
 routes = Routes(Edge.CONSOLE)
-_BINDING = "passkey_binding"
 _MADE_WITHOUT_US = "Your browser sent no passkey. It has to run scripts for this; or choose another way."
 
 
@@ -29,14 +29,6 @@ class AnswerForm(forms.Form):
 
     answer = forms.CharField(max_length=32 * 1024, strip=False)
     name = forms.CharField(max_length=60, required=False)
-
-
-def binding_of(request: HttpRequest) -> str:
-    """Returns the random value that ties challenges to this browser's session. It lives in the session alone."""
-    if _BINDING not in request.session:
-        request.session[_BINDING] = passkeys.new_binding()
-    found: str = request.session[_BINDING]
-    return found
 
 
 def answer_in(request: HttpRequest) -> tuple[str, str]:

@@ -64,6 +64,8 @@
     };
   };
 
+  const answerOf = (form) => form.querySelector("[data-passkey-answer]");
+
   const fill = async (form) => {
     const said = form.querySelector("[data-passkey-said]");
     if (!window.PublicKeyCredential) {
@@ -76,7 +78,7 @@
     try {
       const options = await ask(form);
       const answer = await (form.dataset.passkey === "create" ? create(options) : get(options));
-      form.elements.answer.value = JSON.stringify(answer);
+      answerOf(form).value = JSON.stringify(answer);
       said.textContent = "";
       button.disabled = false;
       form.requestSubmit(button);
@@ -87,9 +89,9 @@
   };
 
   for (const form of document.querySelectorAll("form[data-passkey]")) {
-    form.elements.answer.value = "";
+    answerOf(form).value = "";
     form.addEventListener("submit", (event) => {
-      if (form.elements.answer.value) return;
+      if (answerOf(form).value) return;
       event.preventDefault();
       fill(form);
     });
