@@ -53,7 +53,6 @@ class SecurityHeaders:
             headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             headers.setdefault("Reporting-Endpoints", f'policy="{REPORTS_PATH}"')
             headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
-            headers.setdefault("Origin-Agent-Cluster", "?1")
         else:
             headers.setdefault("Content-Security-Policy", BARE_POLICY)
         headers.setdefault("Cross-Origin-Embedder-Policy", "require-corp")
