@@ -10,8 +10,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from conftest import _customer
-from misentinel.teammates import queries
-from misentinel.teammates.models import Teammate
+from misentinel.kernel.actor import system
+from misentinel.teammates import actions, queries
+from misentinel.teammates.contracts import TeammateView
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries
 from tests.cast import hire, signed_in
@@ -26,12 +27,12 @@ def acme() -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def asha(acme) -> Teammate:
+def asha(acme) -> TeammateView:
     return hire(acme.customer_id, "Asha")
 
 
 @pytest.fixture(scope="module")
-def ben(acme) -> Teammate:
+def ben(acme) -> TeammateView:
     return hire(acme.customer_id, "Ben")
 
 
@@ -44,15 +45,16 @@ def token_of(browser: Client) -> str:
     return TOKEN.findall(browser.get("/teammates/invite").content.decode())[0]
 
 
-def suspend(browser: Client, ben: Teammate, form: object, **headers: str) -> HttpResponse:
+def suspend(browser: Client, ben: TeammateView, form: object, **headers: str) -> HttpResponse:
     """Suspends Ben: what an attacker would like, and what the test below shows to work from our own page."""
-    Teammate.objects.filter(id=ben.id).update(suspended_at=None)
+    if is_suspended(ben):
+        actions.reinstate_teammate(system("test"), ben.customer_id, ben.id)
     named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     content_type = named.pop("HTTP_CONTENT_TYPE", "application/x-www-form-urlencoded")
     return browser.post(f"/teammates/{ben.id}/suspend", form, content_type, **named)
 
 
-def is_suspended(ben: Teammate) -> bool:
+def is_suspended(ben: TeammateView) -> bool:
     return queries.get_teammate(ben.customer_id, ben.id).suspended_at is not None
 
 
