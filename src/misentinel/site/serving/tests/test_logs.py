@@ -94,3 +94,18 @@ def test_a_writer_goes_on_in_the_new_file_after_the_old_was_moved_aside(tmp_path
     assert "before" in (tmp_path / "log" / "web.log.1").read_text()
     assert "after" in (tmp_path / "log" / "web.log").read_text()
     assert (tmp_path / "log" / "web.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_log_files_are_their_owners_alone_and_their_times_are_utc(tmp_path, monkeypatch):
+    root, access = logging.getLogger(), logging.getLogger("gunicorn.access")
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    monkeypatch.setattr(access, "handlers", list(access.handlers))
+    monkeypatch.setattr(root, "level", root.level)
+    path = logs.configure(tmp_path, "web", "INFO")
+    logging.getLogger("misentinel.tried").warning("something")
+    logging.getLogger("gunicorn.access").info("", extra={"fields": {"status": 200}})
+    for file in (path, path.with_name("access.log")):
+        assert file.stat().st_mode & 0o077 == 0
+        for line in file.read_text().splitlines():
+            assert json.loads(line)["time"].endswith("+00:00")
+    assert path.parent.stat().st_mode & 0o077 == 0

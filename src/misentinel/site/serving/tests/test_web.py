@@ -116,6 +116,23 @@ def test_a_connection_answers_several_requests_and_pipelined_ones(served: Served
             assert received.startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_message_whose_length_is_in_doubt_is_refused(served: Served):
+    """What one server takes for the end of a message and another does not would be read as a second request."""
+    smuggled = b"GET /status/204 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for headers in (
+        b"Content-Length: 5\r\nContent-Length: 50\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Content-Length: +5\r\n",
+        b"Content-Length: 5\r\n: x\r\n",
+        b"Content-Length : 5\r\n",
+    ):
+        answer = served.send(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\nhello" + smuggled)
+        assert re.match(rb"HTTP/1.1 (400|501) ", answer), (headers, answer[:60])
+        assert b" 204 " not in answer, headers
+
+
 def test_a_large_body_arrives_whole(served: Served):
     body = os.urandom(400_000)
     request = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)

@@ -103,3 +103,20 @@ def test_every_asset_and_icon_that_a_template_names_exists(path):
 )
 def test_the_scan_finds_what_a_careless_template_would_hold(html):
     assert violations(html)
+
+
+def test_no_script_of_ours_writes_markup_or_keeps_anything_personal():
+    """Scripts set text, never markup; they run no text, listen to no other window, and store the theme alone."""
+    forbidden = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setTimeout\([\"']"
+        r"|postMessage|addEventListener\([\"']message|document\.cookie|sessionStorage|indexedDB|\bvar\b|__proto__"
+        r"|Object\.assign|document\.domain|window\.open"
+    )
+    scripts = sorted(STATIC.glob("*.js"))
+    assert len(scripts) >= 2
+    for script in scripts:
+        text = re.sub(r"/\*.*?\*/", "", script.read_text(), flags=re.DOTALL)
+        assert not forbidden.findall(text), script.name
+        assert '"use strict";' in text, script.name
+        stored = set(re.findall(r"localStorage\.setItem\((\S+?),", text))
+        assert stored <= {'"misentinel-theme"'}, script.name
