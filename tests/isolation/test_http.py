@@ -38,6 +38,7 @@ from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.teammates.models import Connection
 from misentinel.teammates.passkeys import NewPasskey, keep
+from misentinel.teammates.queries import list_devices, list_sessions
 from misentinel.teammates.sso.saml import new_key_pair
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries
@@ -53,6 +54,14 @@ def _passkey(store: Store) -> UUID:
 def _key(store: Store) -> UUID:
     made = actions.create_credential(system("test"), store.customer_id, CredentialKind.WRITE_KEY, name="Shop")
     return made.view.id
+
+
+def _device(store: Store) -> UUID:
+    mallory = hire(store.customer_id, "Mallory")
+    session_id = start_session(mallory)
+    [session] = [one for one in list_sessions(mallory.id) if one.id == session_id]
+    actions.recognise_device(session, "")
+    return list_devices(mallory.id)[0].id
 
 
 def _grant(store: Store) -> UUID:
@@ -107,6 +116,7 @@ def _connection(store: Store) -> UUID:
 OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
     "session_id": lambda store: start_session(hire(store.customer_id, "Mallory")),
+    "device_id": _device,
     "grant_id": _grant,
     "role_id": _role,
     "passkey_id": _passkey,

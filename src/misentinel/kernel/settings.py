@@ -89,6 +89,10 @@ class Settings:
         "Who is told of a weakness, for `/.well-known/security.txt`: addresses or URIs, with commas between. "
         "Empty: no such file.",
     )
+    places_file: str = _setting(
+        "",
+        "A MaxMind-format `.mmdb` file of cities, to show where a session is. Empty: its address's network is shown.",
+    )
     log_level: str = _setting("INFO", "How much the log tells: DEBUG, INFO, WARNING or ERROR.")
 
     @property

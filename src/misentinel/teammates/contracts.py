@@ -5,7 +5,7 @@ every route can name one, and follow from what somebody is: nobody can hand them
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -151,7 +151,7 @@ class Principal:
 
     `usable` is false for whoever may do nothing at all: suspended, not enrolled, without a second factor,
     expired, revoked. `why_not` then says which, for the trail and never for the caller. `proved_at` is when a factor
-    was last shown in this session.
+    was last shown in this session. `turn` is the one that the browser's cookie must be of from now on.
     """
 
     kind: ActorKind
@@ -162,6 +162,7 @@ class Principal:
     why_not: str = ""
     credential: str = ""
     proved_at: datetime | None = None
+    turn: int = 0
     read_only: bool = False
     """A key that may only look: whatever else it holds, nothing but GET is done with it."""
 
@@ -227,6 +228,35 @@ class Session:
     started_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A browser that one has signed in with and that is known again."""
+
+    id: UUID
+    label: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChangeView:
+    """A change of address as the holder of one of its links sees it."""
+
+    teammate_id: UUID
+    customer_id: UUID
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """How long a session lasts without use, and in any case."""
+
+    idle: timedelta
+    absolute: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +272,7 @@ class Proof:
 
 
 class Notice(StrEnum):
-    """What a teammate is told by e-mail about their own account. `notices.texts` says it in words."""
+    """What a teammate is told by e-mail about their own account. `notice_texts` says it in words."""
 
     NEW_DEVICE = "new_device"
     FACTOR_ADDED = "factor_added"
@@ -252,6 +282,7 @@ class Notice(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  a notice, not a password
     EMAIL_CONFIRM = "email_confirm"
     EMAIL_CHANGED = "email_changed"
+    EMAIL_SET = "email_set"
     PERMISSIONS_CHANGED = "permissions_changed"
     RECOVERY_ASKED = "recovery_asked"
     RECOVERY_WAITS = "recovery_waits"

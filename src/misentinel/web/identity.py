@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 from functools import partial
 
 from django.http import HttpRequest
@@ -16,6 +15,7 @@ from misentinel.events.rules.protocol import find_write_key
 from misentinel.kernel.errors import Invalid
 from misentinel.kernel.ids import parse_id
 from misentinel.teammates.contracts import ANONYMOUS, Principal
+from misentinel.teammates.places import network_of
 from misentinel.teammates.queries import principal_of_secret, principal_of_session
 from misentinel.web.requests import address, body_of
 from misentinel.web.signatures import prove
@@ -28,7 +28,11 @@ def identify(request: HttpRequest, edge: str) -> Principal:
     """Returns who asks, looked up anew for this request; `ANONYMOUS` for nobody we know."""
     if edge == "console":
         shown = request.session
-        return principal_of_session(parse_id(str(shown.get(SESSION_KEY, ""))), int(shown.get(TURN_KEY, 0)))
+        turn = int(shown.get(TURN_KEY, 0))
+        principal = principal_of_session(parse_id(str(shown.get(SESSION_KEY, ""))), turn)
+        if principal.usable and principal.turn != turn:
+            change_key(request, principal.turn)
+        return principal
     if edge == "api":
         secret = secret_of(request.headers.get("Authorization", "")) or _key_in_body(request)
         if not secret:
@@ -51,15 +55,6 @@ def _key_in_body(request: HttpRequest) -> str:
         return find_write_key(body_of(request)) or ""
     except Invalid:  # too large or not readable: the view says so to whoever shows a key, nobody else is told
         return ""
-
-
-def network_of(address: str) -> str:
-    """Returns the network that an address is in: enough to recognise one's own servers by, and nobody's whereabouts."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
 
 def secret_of(header: str) -> str:

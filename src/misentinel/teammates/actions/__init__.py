@@ -1,6 +1,7 @@
 """Changing who may do what, and proving who one is. Each change and its trail entry commit together."""
 
 from misentinel.teammates.actions.credentials import create_credential, revoke_credential
+from misentinel.teammates.actions.devices import forget_device, recognise_device
 from misentinel.teammates.actions.enrolling import (
     choose_password,
     complete_enrolment,
@@ -23,6 +24,13 @@ from misentinel.teammates.actions.inviting import (
     renew_enrolment,
     suspend_teammate,
 )
+from misentinel.teammates.actions.limiting import set_session_limits
+from misentinel.teammates.actions.own_account import (
+    ask_email_change,
+    change_name,
+    confirm_email_change,
+    undo_email_change,
+)
 from misentinel.teammates.actions.passkeys import begin_with_passkey, check_passkey
 from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
 from misentinel.teammates.actions.proving import begin_proof, prove_again
@@ -38,25 +46,30 @@ from misentinel.teammates.actions.signing_in import check_code, check_password
 
 __all__ = [
     "add_passkey",
+    "ask_email_change",
     "begin_passkey",
     "begin_proof",
     "begin_with_passkey",
+    "change_name",
     "check_code",
     "check_passkey",
     "check_password",
     "choose_password",
     "complete_enrolment",
     "complete_enrolment_with_passkey",
+    "confirm_email_change",
     "create_credential",
     "create_role",
     "delete_role",
     "edit_role",
     "end_grant",
     "end_overlap",
+    "forget_device",
     "grant_permission",
     "invite_teammate",
     "passkey_options",
     "prove_again",
+    "recognise_device",
     "reinstate_teammate",
     "remove_authenticator",
     "remove_passkey",
@@ -70,8 +83,10 @@ __all__ = [
     "revoke_sessions",
     "rotate_credential",
     "set_permissions",
+    "set_session_limits",
     "set_signing_key",
     "sign_out",
     "suspend_teammate",
     "totp_seed",
+    "undo_email_change",
 ]

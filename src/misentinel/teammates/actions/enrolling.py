@@ -18,8 +18,10 @@ from misentinel.kernel.errors import Invalid, NotFound
 from misentinel.teammates import passkeys, passwords, second_factor, throttle
 from misentinel.teammates.actions.inviting import end_links
 from misentinel.teammates.actions.sessions import end_all, open_session
-from misentinel.teammates.contracts import Enrolled, Session
+from misentinel.teammates.contracts import Enrolled, Notice, Session
 from misentinel.teammates.models import Enrolment, Passkey, Teammate
+from misentinel.teammates.notice_texts import FACTOR_NAMES
+from misentinel.teammates.notices import notify
 from misentinel.teammates.queries.lists import open_enrolments
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
@@ -99,6 +101,7 @@ def _complete(
         Passkey.objects.filter(teammate=teammate).delete()
         install(row)
         acting = _as_teammate(actor, row)
+        again = teammate.enrolled_at is not None
         teammate.password = row.pending_password
         teammate.enrolled_at = now()
         teammate.save(update_fields=["password", "enrolled_at", "totp_counter"])
@@ -110,6 +113,9 @@ def _complete(
                 acting, tag, customer_id=teammate.customer_id, object_kind="teammate", object_id=teammate.id,
                 details={"factor": factor} if tag is Tag.FACTOR_ENROL else {"recovery_codes": len(codes)},
             )  # fmt: skip
+        if again:
+            notify(teammate, Notice.PASSWORD_CHANGED, address=actor.address)
+            notify(teammate, Notice.FACTOR_ADDED, factor=FACTOR_NAMES[factor], address=actor.address)
         session = open_session(acting, teammate, device=device, way=way)
     return Enrolled(teammate.id, codes), session
 

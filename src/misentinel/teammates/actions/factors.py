@@ -11,9 +11,14 @@ from misentinel.kernel.actor import Actor
 from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.teammates import passkeys, second_factor, throttle
 from misentinel.teammates.actions.enrolling import NOT_MADE
+from misentinel.teammates.contracts import Notice
 from misentinel.teammates.models import Passkey, Teammate
+from misentinel.teammates.notice_texts import FACTOR_NAMES
+from misentinel.teammates.notices import notify
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Outcome, Tag
+
+_NOTICES = {Tag.FACTOR_ENROL: Notice.FACTOR_ADDED, Tag.FACTOR_REMOVE: Notice.FACTOR_REMOVED}
 
 
 def begin_passkey(teammate_id: UUID, bound_to: str) -> dict[str, Any]:
@@ -107,6 +112,10 @@ def _record(actor: Actor, teammate: Teammate, tag: Tag, **details: object) -> No
     record_control(
         actor, tag, customer_id=teammate.customer_id, object_kind="teammate", object_id=teammate.id, details=details
     )
+    if tag is Tag.RECOVERY_CODES_RENEW:
+        notify(teammate, Notice.RECOVERY_CODES_RENEWED, address=actor.address)
+    elif tag in _NOTICES:
+        notify(teammate, _NOTICES[tag], factor=FACTOR_NAMES[str(details["factor"])], address=actor.address)
 
 
 def _record_refusal(actor: Actor, teammate: Teammate, reason: str) -> None:

@@ -44,8 +44,8 @@ def invite_teammate(
         held = held_by(actor, customer_id)
         teammate = Teammate(
             customer_id=customer_id,
-            email=_clean_email(email),
-            name=_clean_name(name),
+            email=clean_email(email),
+            name=clean_name(name),
             permissions=sorted(wanted),
         )
         put_into_role(teammate, role)
@@ -195,7 +195,7 @@ def put_into_role(teammate: Teammate, role_id: str) -> None:
             raise NotFound("There is no such role.")
 
 
-def _clean_email(email: str) -> str:
+def clean_email(email: str) -> str:
     email = email.strip().casefold()
     try:
         validate_email(email)
@@ -204,7 +204,7 @@ def _clean_email(email: str) -> str:
     return email
 
 
-def _clean_name(name: str) -> str:
+def clean_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 120 or not name.isprintable():
         raise Invalid("A name has 1 to 120 printable characters.")

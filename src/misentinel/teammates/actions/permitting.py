@@ -13,8 +13,9 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.teammates import rules
 from misentinel.teammates.actions.inviting import end_links, held_by, locked, put_into_role, require_administrator
-from misentinel.teammates.contracts import Permission, TeammateView
+from misentinel.teammates.contracts import Notice, Permission, TeammateView
 from misentinel.teammates.models import Grant, Teammate
+from misentinel.teammates.notices import notify
 from misentinel.teammates.queries.holding import held_for_good, held_now
 from misentinel.teammates.queries.lists import get_teammate
 from misentinel.teammates.queries.roles import role_of
@@ -55,6 +56,8 @@ def set_permissions(
                 "role_before": role_before.id if role_before else "", "role": role_after.id if role_after else "",
             },
         )  # fmt: skip
+        if after != before:
+            notify(teammate, Notice.PERMISSIONS_CHANGED)
     return get_teammate(customer_id, teammate_id)
 
 
@@ -86,6 +89,7 @@ def grant_permission(
             details={"grant": str(grant.id), "permission": permission.value, "until": until.isoformat()},
             after={"reason": reason},
         )  # fmt: skip
+        notify(teammate, Notice.PERMISSIONS_CHANGED)
     return grant.id
 
 
@@ -97,6 +101,7 @@ def end_grant(actor: Actor, customer_id: UUID, teammate_id: UUID, grant_id: UUID
         if not ended.update(ended_at=now()):
             raise NotFound("There is no such permission to take away.")
         _record_end(actor, teammate, grant_id, "taken away")
+        notify(teammate, Notice.PERMISSIONS_CHANGED)
 
 
 def end_expired_grants(actor: Actor) -> int:

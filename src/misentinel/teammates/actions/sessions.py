@@ -12,8 +12,8 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
 from misentinel.teammates.contracts import Session
 from misentinel.teammates.models import SessionRecord, Teammate
+from misentinel.teammates.queries.limits import ABSOLUTE_LIMIT
 from misentinel.teammates.queries.lists import view_session
-from misentinel.teammates.queries.principals import ABSOLUTE_LIMIT
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
 

@@ -14,8 +14,9 @@ from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.errors import NotSignedIn, TooMany
 from misentinel.teammates import passwords, second_factor, throttle
 from misentinel.teammates.actions.sessions import open_session
-from misentinel.teammates.contracts import Session
+from misentinel.teammates.contracts import Notice, Session
 from misentinel.teammates.models import SignInFailure, Teammate
+from misentinel.teammates.notices import notify
 from misentinel.teammates.queries.connections import find_enforced, must_sign_on
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Outcome, Tag
@@ -76,6 +77,7 @@ def check_code(actor: Actor, teammate_id: UUID, code: str, *, device: str) -> Se
                     _as(actor, teammate), Tag.RECOVERY_CODE_USE, customer_id=teammate.customer_id,
                     details={"left": left}, object_kind="teammate", object_id=teammate.id,
                 )  # fmt: skip
+                notify(teammate, Notice.RECOVERY_CODE_USED, device=device, address=actor.address, left=left)
             return open_session(actor, teammate, device=device, way=way)
     record_failure(actor, teammate, step="code")
     raise NotSignedIn(_WRONG_CODE)

@@ -6,12 +6,12 @@ teammates and no way in: passwords are argon2id, TOTP seeds are sealed by the va
 codes and session keys are digests.
 """
 
-from misentinel.teammates.models.accounts import Enrolment, RecoveryCode, Teammate
+from misentinel.teammates.models.accounts import EmailChange, Enrolment, RecoveryCode, Teammate
 from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.notices import NoticeRecord
 from misentinel.teammates.models.passkeys import Challenge, Passkey
 from misentinel.teammates.models.roles import Grant, Role
-from misentinel.teammates.models.sessions import SessionRecord
+from misentinel.teammates.models.sessions import Device, SessionLimits, SessionRecord
 from misentinel.teammates.models.single_sign_on import Connection, ConnectionDomain, SeenAssertion, SingleSignOn
 from misentinel.teammates.models.throttling import SignInFailure
 
@@ -20,6 +20,8 @@ __all__ = [
     "Connection",
     "ConnectionDomain",
     "Credential",
+    "Device",
+    "EmailChange",
     "Enrolment",
     "Grant",
     "NoticeRecord",
@@ -27,6 +29,7 @@ __all__ = [
     "RecoveryCode",
     "Role",
     "SeenAssertion",
+    "SessionLimits",
     "SessionRecord",
     "SignInFailure",
     "SingleSignOn",

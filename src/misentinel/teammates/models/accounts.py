@@ -67,6 +67,22 @@ class Enrolment(models.Model):
     pending_secret = models.TextField(default="")
 
 
+class EmailChange(models.Model):
+    """A change of one's own address: asked for, then confirmed by a link sent to the new one, then for seven days
+    taken back by a link sent to the old one. Both links are kept as digests, see `Enrolment`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    teammate = models.ForeignKey(Teammate, on_delete=models.CASCADE, related_name="email_changes")
+    before = models.EmailField(max_length=254)
+    after = models.EmailField(max_length=254)
+    confirm_digest = models.BinaryField(max_length=32, unique=True)
+    undo_digest = models.BinaryField(max_length=32, unique=True, null=True)
+    asked_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+
 class RecoveryCode(models.Model):
     """One of ten ways in without the authenticator, usable once. 120 random bits, so a plain digest is enough."""
 

@@ -13,9 +13,9 @@ from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
 from misentinel.teammates.contracts import Notice
 from misentinel.teammates.models import NoticeRecord
-from misentinel.teammates.notices.texts import LINK
-from misentinel.teammates.notices.writing import open_notice
+from misentinel.teammates.notice_texts import LINK
 from misentinel.teammates.ports import Courier, Letter, Undelivered
+from misentinel.teammates.queries.own_account import open_notice
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Outcome, Tag
 

@@ -16,11 +16,10 @@ from misentinel.kernel import settings
 from misentinel.kernel.clock import now
 from misentinel.teammates.contracts import Notice, Permission
 from misentinel.teammates.models import NoticeRecord, Teammate
-from misentinel.teammates.notices.texts import compose
+from misentinel.teammates.notice_texts import PURPOSE, compose
 from misentinel.teammates.queries.holding import held_now
-from misentinel.vault.queries import open_secret, seal_secret
+from misentinel.vault.queries import seal_secret
 
-_PURPOSE = "notice"
 _log = logging.getLogger(__name__)
 
 
@@ -57,12 +56,6 @@ def notify_holders(customer_id: UUID, permission: Permission, notice: Notice, **
     return len(holders)
 
 
-def open_notice(row: NoticeRecord) -> dict[str, str]:
-    """Returns the notice's `subject`, `text` and `link`."""
-    found: dict[str, str] = json.loads(open_secret(_PURPOSE, row.sealed, str(row.id)))
-    return found
-
-
 def _write(teammate: Teammate, notice: Notice, recipient: str, facts: Mapping[str, object]) -> UUID:
     customer = get_customer(teammate.customer_id)
     zone = ZoneInfo(customer.time_zone)
@@ -71,7 +64,7 @@ def _write(teammate: Teammate, notice: Notice, recipient: str, facts: Mapping[st
     link = str(facts.get("link", ""))
     row = NoticeRecord(teammate=teammate, kind=notice.value, recipient=recipient)
     content = {"subject": subject, "text": text, "link": settings.load().base_url + link if link else ""}
-    row.sealed = seal_secret(_PURPOSE, json.dumps(content).encode(), str(row.id))
+    row.sealed = seal_secret(PURPOSE, json.dumps(content).encode(), str(row.id))
     with transaction.atomic():
         row.save(force_insert=True)
         transaction.on_commit(lambda: _wake_up(), robust=True)

@@ -1,5 +1,6 @@
 """Reading: who stands behind a request, and the lists that the console and the command line show."""
 
+from misentinel.teammates.queries.limits import get_limits
 from misentinel.teammates.queries.lists import (
     find_enrolment,
     find_teammate_by_email,
@@ -11,18 +12,24 @@ from misentinel.teammates.queries.lists import (
     list_teammates,
     recovery_codes_left,
 )
+from misentinel.teammates.queries.own_account import find_confirmable, find_revertible, list_devices, list_notices
 from misentinel.teammates.queries.principals import principal_of_secret, principal_of_session
 from misentinel.teammates.queries.roles import find_role, get_role, list_roles
 
 __all__ = [
+    "find_confirmable",
     "find_enrolment",
+    "find_revertible",
     "find_role",
     "find_teammate_by_email",
     "get_credential",
+    "get_limits",
     "get_role",
     "get_teammate",
     "list_credentials",
+    "list_devices",
     "list_factors",
+    "list_notices",
     "list_roles",
     "list_sessions",
     "list_teammates",

@@ -21,8 +21,10 @@ from misentinel.teammates.contracts import (
     TeammateView,
 )
 from misentinel.teammates.models import Credential, Enrolment, Grant, Passkey, SessionRecord, Teammate
+from misentinel.teammates.places import place_of
 from misentinel.teammates.queries.holding import held_for_good, known_permissions
-from misentinel.teammates.queries.principals import IDLE_LIMIT, digest_of
+from misentinel.teammates.queries.limits import get_limits
+from misentinel.teammates.queries.principals import digest_of
 from misentinel.teammates.queries.roles import role_of
 from misentinel.teammates.second_factor import count_recovery_codes, find_authenticator
 
@@ -46,9 +48,14 @@ def find_teammate_by_email(customer_id: UUID, email: str) -> TeammateView | None
 
 def list_sessions(teammate_id: UUID) -> list[Session]:
     """Sessions that still open something, the most recently used first."""
+    teammate = Teammate.objects.filter(id=teammate_id).first()
+    if teammate is None:
+        return []
+    lasting = get_limits(teammate.customer_id)
     rows = SessionRecord.objects.filter(
-        teammate_id=teammate_id, ended_at=None, expires_at__gt=now(), last_seen_at__gt=now() - IDLE_LIMIT
-    )
+        teammate_id=teammate_id, ended_at=None, expires_at__gt=now(), last_seen_at__gt=now() - lasting.idle,
+        started_at__gt=now() - lasting.absolute,
+    )  # fmt: skip
     return [view_session(row) for row in rows.order_by("-last_seen_at", "-id")]
 
 
@@ -117,7 +124,10 @@ def view_teammate(row: Teammate) -> TeammateView:
 
 
 def view_session(row: SessionRecord) -> Session:
-    return Session(row.id, row.teammate_id, row.device, row.address, row.started_at, row.last_seen_at, row.expires_at)
+    return Session(
+        row.id, row.teammate_id, row.device, row.address, row.started_at, row.last_seen_at, row.expires_at,
+        place_of(row.address),
+    )  # fmt: skip
 
 
 def view_credential(row: Credential) -> CredentialView:

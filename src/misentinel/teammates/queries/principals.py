@@ -19,9 +19,9 @@ from misentinel.kernel.clock import now
 from misentinel.teammates.contracts import ANONYMOUS, Principal
 from misentinel.teammates.models import Credential, Passkey, SessionRecord
 from misentinel.teammates.queries.holding import held_now, known_permissions, live_grants
+from misentinel.teammates.queries.limits import limits, limits_of
+from misentinel.teammates.queries.turning import factors_of, turn_of
 
-IDLE_LIMIT = timedelta(hours=12)
-ABSOLUTE_LIMIT = timedelta(days=7)
 _NOTE_USE_EVERY = timedelta(minutes=1)
 
 
@@ -37,24 +37,30 @@ def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
     record = (
         SessionRecord.objects.select_related("teammate__role")
         .annotate(has_factor=Exists(authenticator) | Exists(passkey), grants_now=live_grants("teammate_id"))
+        .annotate(**factors_of("teammate_id"), **limits("teammate__customer_id"))
         .filter(id=session_id)
         .first()
     )
     if record is None:
         return ANONYMOUS
-    why_not = _why_session_is_over(record, turn)
+    teammate = record.teammate
+    held = held_now(teammate, record.grants_now)
+    why_not, moved = _why_session_is_over(record, turn), None
+    if not why_not:
+        moved = turn_of(record, held)
+        why_not = "session_key_changed" if moved is None else ""
     if not why_not:
         _note_use(record)
-    teammate = record.teammate
     return Principal(
         kind=ActorKind.TEAMMATE,
         id=str(teammate.id),
         customer_id=teammate.customer_id,
-        permissions=held_now(teammate, record.grants_now),
+        permissions=held,
         usable=not why_not,
         why_not=why_not,
         credential=str(record.id),
         proved_at=record.proved_at,
+        turn=turn if moved is None else moved,
     )
 
 
@@ -101,12 +107,12 @@ def digest_of(secret: str) -> bytes:
 
 def _why_session_is_over(record: SessionRecord, turn: int) -> str:
     teammate = record.teammate
-    at = now()
+    at, lasting = now(), limits_of(record)
     reasons = {
         "session_revoked": record.ended_at is not None,
         "session_key_changed": record.turn != turn,
-        "session_expired": record.expires_at <= at,
-        "session_idle": record.last_seen_at <= at - IDLE_LIMIT,
+        "session_expired": record.expires_at <= at or record.started_at <= at - lasting.absolute,
+        "session_idle": record.last_seen_at <= at - lasting.idle,
         "suspended": teammate.suspended_at is not None,
         "not_enrolled": teammate.enrolled_at is None,
         "no_second_factor": not record.has_factor,  # type: ignore[attr-defined]  # annotated above

@@ -23,9 +23,9 @@ from misentinel.messages.tests.sinks import Inbox, Scripted, mail_server
 from misentinel.site.couriers import ByMail, InTheConsole, courier_from
 from misentinel.teammates.contracts import Notice, Permission
 from misentinel.teammates.models import NoticeRecord
+from misentinel.teammates.notice_texts import TEXTS, compose
 from misentinel.teammates.notices import due_notices, notify, notify_holders, send_due_notices
 from misentinel.teammates.notices.sending import LEASE
-from misentinel.teammates.notices.texts import TEXTS, compose
 from misentinel.teammates.ports import Letter, Undelivered
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries

@@ -1,4 +1,4 @@
-"""Signing in and out, and one's own sessions.
+"""Signing in and out.
 
 Thin: what proves a person lives in `misentinel.teammates`. Between password and code the server-side session
 remembers who is half-way in, for five minutes; nothing but the code page is open to them. The session's key
@@ -16,9 +16,10 @@ from django.middleware.csrf import rotate_token
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotSignedIn, TooMany
-from misentinel.teammates import actions, queries
+from misentinel.teammates import actions
 from misentinel.teammates.contracts import Permission, Session
 from misentinel.trail.contracts import Tag
+from misentinel.web import devices
 from misentinel.web.console.account_device import device_of
 from misentinel.web.console.account_pages import show, try_again
 from misentinel.web.gate import Edge, Gate, Routes
@@ -100,31 +101,6 @@ def sign_out(gate: Gate) -> HttpResponse:
     return HttpResponseRedirect("/sign-in", headers={"Clear-Site-Data": '"cache"'})
 
 
-@routes.get("account/sessions", needs=Permission.SIGNED_IN, tag=Tag.SESSION_LIST, name="sessions")
-def sessions(gate: Gate) -> HttpResponse:
-    own = UUID(gate.principal.id)
-    context = {
-        "sessions": queries.list_sessions(own),
-        "current": UUID(gate.principal.credential),
-        "codes_left": queries.recovery_codes_left(own),
-    }
-    return show(gate, "account/sessions.html", context)
-
-
-@routes.post(
-    "account/sessions/<uuid:session_id>/end", needs=Permission.SIGNED_IN, tag=Tag.SESSION_REVOKE, name="session-end"
-)
-def end_session(gate: Gate, session_id: UUID) -> HttpResponse:
-    actions.revoke_session(gate.actor, UUID(gate.principal.id), session_id)
-    return HttpResponseRedirect("/account/sessions")
-
-
-@routes.post("account/sessions/end-others", needs=Permission.SIGNED_IN, tag=Tag.SESSION_REVOKE, name="sessions-end")
-def end_other_sessions(gate: Gate) -> HttpResponse:
-    actions.revoke_other_sessions(gate.actor, UUID(gate.principal.id), UUID(gate.principal.credential))
-    return HttpResponseRedirect("/account/sessions")
-
-
 def half_way_in(request: HttpRequest, teammate_id: UUID, onward: str) -> HttpResponse:
     """Remembers who has shown their first factor, under a new session key, and asks for the second."""
     request.session.flush()
@@ -139,6 +115,7 @@ def let_in(request: HttpRequest, session: Session) -> None:
     request.session.flush()
     request.session[SESSION_KEY] = str(session.id)
     rotate_token(request)
+    devices.recognise(request, session)
 
 
 def code_context(form: forms.Form, teammate_id: UUID) -> dict[str, object]:

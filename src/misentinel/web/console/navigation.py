@@ -42,7 +42,9 @@ def _belongs(path: str, url: str) -> bool:
 
 
 ACCOUNT_MENU = (
+    Item("Name and e-mail", "/account/profile", "user"),
     Item("Sign-in and factors", "/account/factors", "key"),
     Item("Your sessions", "/account/sessions", "device-desktop"),
+    Item("Notices to you", "/account/notices", "mail"),
 )
 SIGN_OUT_URL = "/sign-out"

@@ -8,6 +8,7 @@ from misentinel.web.console.pages import (
     messages,
     overview,
     people,
+    security,
     segments,
     settings,
     single_sign_on,
@@ -15,5 +16,7 @@ from misentinel.web.console.pages import (
 )
 from misentinel.web.console.routes import routes
 
-PAGES = (attributes, mailbox, messages, overview, people, segments, settings, single_sign_on, trail)
+PAGES = (
+    attributes, mailbox, messages, overview, people, security, segments, settings, single_sign_on, trail
+)  # fmt: skip
 urlpatterns = routes.urlpatterns()

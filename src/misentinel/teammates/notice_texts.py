@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from misentinel.teammates.contracts import Notice as N
 
 LINK = "{link}"
+FACTOR_NAMES = {"totp": "Authenticator app", "passkey": "Passkey"}
+PURPOSE = "notice"  # what the vault seals notices for
 _LABELS = {
     "device": "Device", "place": "Place", "address": "Address", "factor": "Factor", "left": "Codes left",
     "key": "Key", "reason": "Reason", "until": "Until", "expires": "Expires",
@@ -75,6 +77,12 @@ TEXTS: Mapping[N, Text] = {
         "Your account now signs in with another e-mail address. For seven days this can be taken back.",
         ("address",),
         f"If it was not you, open {LINK} to take it back: your earlier address returns and every session ends.",
+    ),
+    N.EMAIL_SET: Text(
+        "This address now signs in to MiSentinel",
+        "This address was confirmed, and from now on it signs in to a MiSentinel account.",
+        (),
+        "If it was not you, tell whoever manages your teammates.",
     ),
     N.PERMISSIONS_CHANGED: Text(
         "What you may do was changed",
