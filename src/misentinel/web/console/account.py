@@ -16,7 +16,7 @@ from django.middleware.csrf import rotate_token
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotSignedIn, TooMany
-from misentinel.teammates import actions
+from misentinel.teammates import actions, queries
 from misentinel.teammates.contracts import Permission, Session
 from misentinel.trail.contracts import Tag
 from misentinel.web import devices

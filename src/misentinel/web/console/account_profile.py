@@ -67,7 +67,7 @@ def ask_email_change(gate: Gate) -> HttpResponse:
     return HttpResponseRedirect("/account/profile")
 
 
-@routes.get("account/email/confirm/<str:token>", needs=Permission.PUBLIC, tag=Tag.EMAIL_CHANGE, name="email-confirm")
+@routes.get("account/email/confirm/<str:token>", needs=Permission.PUBLIC, tag=Tag.PAGE_VIEW, name="email-confirm")
 def show_confirmation(gate: Gate, token: str) -> HttpResponse:
     """Looking changes nothing, so that mail scanners that open links do no harm."""
     return _link_page(gate, queries.find_confirmable(token), "account/email_confirm.html")
@@ -83,7 +83,7 @@ def confirm(gate: Gate, token: str) -> HttpResponse:
     return show(gate, "account/email_done.html", {"email": change.after, "undone": False})
 
 
-@routes.get("account/email/undo/<str:token>", needs=Permission.PUBLIC, tag=Tag.EMAIL_CHANGE, name="email-undo")
+@routes.get("account/email/undo/<str:token>", needs=Permission.PUBLIC, tag=Tag.PAGE_VIEW, name="email-undo")
 def show_undoing(gate: Gate, token: str) -> HttpResponse:
     return _link_page(gate, queries.find_revertible(token), "account/email_undo.html")
 
