@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test matrix lint fmt bench screenshots lock clean
+.PHONY: help setup run test audit matrix lint fmt bench screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ run: setup ## Start everything and serve https://localhost:8443 (Ctrl-C stops it
 
 test: $(VENV)/developer ## The whole suite, browser tests included
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+audit: $(VENV)/developer ## Strangers' tools and slow checks, one line each: clean, findings or unknown
+	@$(BIN)/python scripts/audit $(ARGS)
 
 matrix: $(VENV)/developer ## Write tests/permissions/matrix.txt anew; read the diff
 	@WRITE_MATRIX=1 $(BIN)/python -m pytest tests/permissions/test_matrix.py

@@ -30,17 +30,26 @@ class Served:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served") / "log") as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(log_file: Path, application: str = "", **environment: str) -> Iterator[Served]:
+    """The web server on the databases of this test run; `application` is another than the program's own."""
     settings = kernel_settings.load()
     ensure_certificate(settings)
     authority = settings.home / "tls" / "authority.pem"
-    log = (tmp_path_factory.mktemp("served") / "log").open("w+")
+    log = log_file.open("w+")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, "-m", "misentinel.site.serving.web", "--fd", str(listener.fileno())],
+            [sys.executable, "-m", "misentinel.site.serving.web", "--fd", str(listener.fileno()),
+             *(["--application", application] if application else [])],
             pass_fds=[listener.fileno()], stderr=log, text=True,
             env=tls.environment(os.environ)
-            | {"MISENTINEL_WEB_PROCESSES": "1", "MISENTINEL_PUBLIC_URL": f"https://localhost:{port}"},
+            | {"MISENTINEL_WEB_PROCESSES": "1", "MISENTINEL_PUBLIC_URL": f"https://localhost:{port}"}
+            | environment,
         )  # fmt: skip
     try:
         _wait(process, port, authority)

@@ -19,6 +19,15 @@ PREFIX = "api/"
 _ATTRIBUTE = "gate"
 _Operation = TypeVar("_Operation", bound=Callable[..., Any])
 
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+        "detail": {"type": "string"}, "instance": {"type": "string"},
+    },
+}  # fmt: skip
+
 api = NinjaAPI(title="MiSentinel", version="1", openapi_url=None, docs_url=None, urls_namespace="api")
 routes = Routes(Edge.API)
 
@@ -43,6 +52,15 @@ def gate_of(request: HttpRequest) -> Gate:
 def openapi(gate: Gate) -> JsonResponse:
     """The OpenAPI description of everything above."""
     description = api.get_openapi_schema(path_prefix=f"/{PREFIX}")
+    description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    description["components"]["schemas"]["Problem"] = PROBLEM
+    description["security"] = [{"token": []}]
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["default"] = {
+                "description": "What went wrong (RFC 9457)",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
     return JsonResponse(description)  # its status codes are numbers, which JSON wants as text
 
 

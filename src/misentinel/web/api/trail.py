@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,11 +66,21 @@ class EntryQuery(Schema):
 def list_trail(request: HttpRequest, query: Query[EntryQuery]) -> dict[str, Any]:
     wanted = query.dict(exclude={"after", "limit"})
     for name in ("since", "until"):
-        if wanted[name] is not None and wanted[name].tzinfo is None:
-            raise Invalid(f"{name} needs a time zone, for example 2026-03-01T00:00:00Z.")
+        if wanted[name] is not None:
+            wanted[name] = _in_utc(name, wanted[name])
     page = trail.list_entries(gate_of(request).store, EntryFilter(**wanted), after=query.after, limit=query.limit)
     gate_of(request).looks_at(object_kind="trail", count=len(page.entries))
     return {"entries": [asdict(e) for e in page.entries], "next": page.next}
+
+
+def _in_utc(name: str, at: datetime) -> datetime:
+    """PostgreSQL knows no zone further than 16 hours away, Python does."""
+    if at.tzinfo is None:
+        raise Invalid(f"{name} needs a time zone, for example 2026-03-01T00:00:00Z.")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(f"{name} is no moment between the years 1 and 9999.") from None
 
 
 @api.get("trail/{entry_id}", response=SealedEntryOut, summary="Show one entry, with what was sealed")

@@ -130,3 +130,14 @@ def test_the_description_names_every_operation(acme: Store) -> None:
         "/api/people", "/api/people/{person_id}", "/api/people/{person_id}/events",
         "/api/trail", "/api/trail/{entry_id}",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("until=5319-09-15T12:28:49-20:03", 200), ("since=2026-03-01T00:00:00%2B23:59", 200),
+        ("until=9999-12-31T23:59:59-23:00", 422), ("since=0001-01-01T00:00:00%2B23:00", 422),
+    ],
+)  # fmt: skip
+def test_a_moment_in_a_zone_that_no_clock_shows_is_understood_or_refused(acme: Store, query: str, status: int) -> None:
+    assert _client(acme, Permission.TRAIL).get(f"/api/trail?{query}").status_code == status
