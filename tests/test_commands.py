@@ -9,6 +9,7 @@ import os
 import pwd
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -52,6 +53,9 @@ ARGUMENTS: dict[str, list[str]] = {
     "key rotate": ["{key}", "--customer", "{acme}", "--overlap", "1"],
     "key signing": ["{key}", "--customer", "{acme}"],
     "key revoke": ["{key}", "--customer", "{acme}"],
+    "passwords load": ["{list}"],
+    "passwords status": [],
+    "passwords compromised": ["{ben}", "--customer", "{acme}"],
     "trail list": ["--customer", "{acme}", "--limit", "5"],
     "trail show": ["{entry}", "--customer", "{acme}"],
 }
@@ -86,7 +90,9 @@ def test_every_command_has_its_arguments_here() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
-def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store, who: str) -> None:
+def test_a_command_leaves_an_entry_that_names_who_ran_it(
+    name: str, acme: Store, who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slug = get_customer(acme.customer_id).slug
     entry = str(list_platform_entries(EntryFilter(object_id=str(acme.customer_id))).entries[0].id)
     new = f"walked-{uuid.uuid4().hex[:8]}"
@@ -99,7 +105,13 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(name: str, acme: Store,
         system("test"), acme.customer_id, cleo.id, Permission.EXPORT, until=in_future(hours=1), reason="one file"
     )
     role = teammates.create_role(system("test"), acme.customer_id, title="Nights", permissions=[])
+    listed = tmp_path / "list"
+    listed.write_text("8846F7EAEE8FB117AD06BDD830B7586C:3")
+    monkeypatch.setenv(
+        "MISENTINEL_HOME", str(tmp_path) if name.startswith("passwords") else os.environ["MISENTINEL_HOME"]
+    )
     given = {
+        "list": str(listed),
         "granted": cleo.email, "role": role.id,
         "acme": slug, "new": new, "entry": entry, "ben": ben.email, "gone": gone.email, "key": str(key.view.id),
         "email": f"{new}@example.com",

@@ -84,6 +84,9 @@ class Settings:
     sign_in_attempts: int = _setting(
         10, "Failed sign-ins per account and address in five minutes before further ones wait."
     )
+    recovery_wait_hours: int = _setting(
+        24, "Hours between the approval of a teammate's lost-factor recovery and its link working. At least 1."
+    )
     security_contact: str = _setting(
         "",
         "Who is told of a weakness, for `/.well-known/security.txt`: addresses or URIs, with commas between. "
@@ -118,6 +121,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     if level not in LOG_LEVELS:
         raise Misconfigured(f"Setting log_level must be one of {', '.join(LOG_LEVELS)}, not {level!r}.")
     typed["log_level"] = level
+    if typed.get("recovery_wait_hours", 1) < 1:
+        raise Misconfigured("Setting recovery_wait_hours must be at least 1: nobody could stop a recovery in no time.")
     typed["home"] = Path(typed.get("home", home)).expanduser().resolve()
     return Settings(**typed)
 

@@ -385,6 +385,26 @@ class Factors:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryView:
+    """An open request of a teammate who lost their factors. `opens_at` is None until somebody approves it."""
+
+    id: UUID
+    teammate_id: UUID
+    customer_id: UUID
+    email: str
+    device: str
+    address: str
+    asked_at: datetime
+    opens_at: datetime | None
+    at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the waiting time is over, at the moment that this was read."""
+        return self.opens_at is not None and self.opens_at <= self.at
+
+
+@dataclass(frozen=True, slots=True)
 class OneTimeLink:
     """An enrolment link, readable only in the answer that created it."""
 

@@ -62,9 +62,11 @@ class Tag(StrEnum):
     RECOVERY_VIEW = "recovery:view"
     RECOVERY_APPROVE = "recovery:approve"
     RECOVERY_REFUSE = "recovery:refuse"
+    RECOVERY_CANCEL = "recovery:cancel"
     RECOVERY_COMPLETE = "recovery:complete"
     PASSWORD_COMPROMISE = "password:compromise"  # noqa: S105  a tag, not a password
     BLOCKLIST_LOAD = "blocklist:load"
+    BLOCKLIST_VIEW = "blocklist:view"
     EMAIL_CHANGE = "email:change"
     STEP_UP_VIEW = "step_up:view"
     STEP_UP_SUCCEED = "step_up:succeed"

@@ -1,5 +1,6 @@
 """Changing who may do what, and proving who one is. Each change and its trail entry commit together."""
 
+from misentinel.teammates.actions.compromise import load_blocklist, mark_compromised
 from misentinel.teammates.actions.credentials import create_credential, revoke_credential
 from misentinel.teammates.actions.devices import forget_device, recognise_device
 from misentinel.teammates.actions.enrolling import (
@@ -31,9 +32,17 @@ from misentinel.teammates.actions.own_account import (
     confirm_email_change,
     undo_email_change,
 )
+from misentinel.teammates.actions.own_password import change_password, replace_compromised_password
 from misentinel.teammates.actions.passkeys import begin_with_passkey, check_passkey
 from misentinel.teammates.actions.permitting import end_grant, grant_permission, set_permissions
 from misentinel.teammates.actions.proving import begin_proof, prove_again
+from misentinel.teammates.actions.recovering import (
+    approve_recovery,
+    ask_recovery,
+    begin_recovery,
+    refuse_recovery,
+    stop_recovery,
+)
 from misentinel.teammates.actions.roles import create_role, delete_role, edit_role
 from misentinel.teammates.actions.rotating import end_overlap, rotate_credential, set_signing_key
 from misentinel.teammates.actions.sessions import (
@@ -46,11 +55,15 @@ from misentinel.teammates.actions.signing_in import check_code, check_password
 
 __all__ = [
     "add_passkey",
+    "approve_recovery",
     "ask_email_change",
+    "ask_recovery",
     "begin_passkey",
     "begin_proof",
+    "begin_recovery",
     "begin_with_passkey",
     "change_name",
+    "change_password",
     "check_code",
     "check_passkey",
     "check_password",
@@ -67,9 +80,12 @@ __all__ = [
     "forget_device",
     "grant_permission",
     "invite_teammate",
+    "load_blocklist",
+    "mark_compromised",
     "passkey_options",
     "prove_again",
     "recognise_device",
+    "refuse_recovery",
     "reinstate_teammate",
     "remove_authenticator",
     "remove_passkey",
@@ -77,6 +93,7 @@ __all__ = [
     "renew_enrolment",
     "renew_recovery_codes",
     "replace_authenticator",
+    "replace_compromised_password",
     "revoke_credential",
     "revoke_other_sessions",
     "revoke_session",
@@ -86,6 +103,7 @@ __all__ = [
     "set_session_limits",
     "set_signing_key",
     "sign_out",
+    "stop_recovery",
     "suspend_teammate",
     "totp_seed",
     "undo_email_change",

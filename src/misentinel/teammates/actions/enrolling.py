@@ -7,6 +7,7 @@ nothing new; whoever enrols afresh, after losing a phone, keeps the old factors 
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import compare_digest
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Invalid, NotFound
 from misentinel.teammates import passkeys, passwords, second_factor, throttle
 from misentinel.teammates.actions.inviting import end_links
+from misentinel.teammates.actions.recovery_ends import complete as complete_recovery
 from misentinel.teammates.actions.sessions import end_all, open_session
 from misentinel.teammates.contracts import Enrolled, Notice, Session
 from misentinel.teammates.models import Enrolment, Passkey, Teammate
@@ -102,10 +104,13 @@ def _complete(
         install(row)
         acting = _as_teammate(actor, row)
         again = teammate.enrolled_at is not None
-        teammate.password = row.pending_password
+        # Who recovers a factor keeps their password, and its mark if somebody else may know it.
+        if not compare_digest(teammate.password, row.pending_password):
+            teammate.password, teammate.password_compromised_at = row.pending_password, None
         teammate.enrolled_at = now()
-        teammate.save(update_fields=["password", "enrolled_at", "totp_counter"])
+        teammate.save(update_fields=["password", "password_compromised_at", "enrolled_at", "totp_counter"])
         codes = second_factor.replace_recovery_codes(teammate)
+        complete_recovery(acting, teammate, row.id)
         end_links(teammate)
         end_all(acting, teammate)
         for tag in (Tag.FACTOR_ENROL, Tag.ENROLMENT_COMPLETE):

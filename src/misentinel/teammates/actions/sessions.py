@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
+from misentinel.teammates.actions.recovery_ends import cancel_by_signing_in
 from misentinel.teammates.contracts import Session
 from misentinel.teammates.models import SessionRecord, Teammate
 from misentinel.teammates.queries.limits import ABSOLUTE_LIMIT
@@ -20,6 +21,7 @@ from misentinel.trail.contracts import Tag
 
 def open_session(actor: Actor, teammate: Teammate, *, device: str, way: str) -> Session:
     """Opens a session in the caller's transaction, for one who has just shown both factors."""
+    cancel_by_signing_in(actor, teammate)
     row = SessionRecord.objects.create(
         teammate=teammate,
         device=device[:120],

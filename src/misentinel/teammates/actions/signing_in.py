@@ -13,6 +13,7 @@ from django.db import transaction
 from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.errors import NotSignedIn, TooMany
 from misentinel.teammates import passwords, second_factor, throttle
+from misentinel.teammates.actions.compromise import by_corpus, mark
 from misentinel.teammates.actions.sessions import open_session
 from misentinel.teammates.contracts import Notice, Session
 from misentinel.teammates.models import SignInFailure, Teammate
@@ -46,8 +47,11 @@ def check_password(actor: Actor, email: str, password: str) -> UUID:
     if must_sign_on(email, teammate.customer_id, teammate.id):
         record_failure(actor, teammate, step="password", reason="single_sign_on")
         raise NotSignedIn(wrong)
+    leaked = passwords.known_to_have_leaked(password)
     with transaction.atomic():
         attempt.delete()
+        if leaked:
+            mark(by_corpus(), teammate, evidence="breach_corpus")
         record_control(
             _as(actor, teammate),
             Tag.SIGN_IN_PASSWORD,

@@ -10,6 +10,7 @@ from misentinel.teammates.models.accounts import EmailChange, Enrolment, Recover
 from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.notices import NoticeRecord
 from misentinel.teammates.models.passkeys import Challenge, Passkey
+from misentinel.teammates.models.recovery import RecoveryRequest
 from misentinel.teammates.models.roles import Grant, Role
 from misentinel.teammates.models.sessions import Device, SessionLimits, SessionRecord
 from misentinel.teammates.models.single_sign_on import Connection, ConnectionDomain, SeenAssertion, SingleSignOn
@@ -27,6 +28,7 @@ __all__ = [
     "NoticeRecord",
     "Passkey",
     "RecoveryCode",
+    "RecoveryRequest",
     "Role",
     "SeenAssertion",
     "SessionLimits",

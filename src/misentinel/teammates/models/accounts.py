@@ -31,6 +31,8 @@ class Teammate(AbstractBaseUser):
     invited_at = models.DateTimeField(default=now)
     enrolled_at = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
+    password_compromised_at = models.DateTimeField(null=True)
+    """When there was evidence that somebody else knows the password. Until a new one is chosen, nothing opens."""
     totp_counter = models.BigIntegerField(default=0)
     """The time step of the last TOTP code let through. Only a later step is let through next (RFC 6238, 5.2)."""
 

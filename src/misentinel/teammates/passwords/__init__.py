@@ -1,20 +1,25 @@
 """Passwords by NIST SP 800-63B-4 and ASVS 5.0: long, any characters, no composition rules, never the obvious ones.
 
 A password is normalised to NFKC first, so that the same keys on another keyboard give the same password
-(SP 800-63B-4, 3.1.1.2). `strength` judges a new one, `hashing` keeps it.
+(SP 800-63B-4, 3.1.1.2). `strength` judges a new one, `hashing` keeps it, `blocklist` knows
+what leaked elsewhere.
 """
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password, verify_password
 
 from misentinel.customers.queries import get_customer
+from misentinel.kernel.errors import Invalid, Unavailable
 from misentinel.teammates.models import Teammate
+from misentinel.teammates.passwords.blocklist import leaked
 from misentinel.teammates.passwords.strength import LONGEST, SHORTEST, require_strong
 
-__all__ = ["LONGEST", "SHORTEST", "digest", "matches", "normalise"]
+__all__ = ["LONGEST", "SHORTEST", "digest", "known_to_have_leaked", "matches", "normalise"]
+_log = logging.getLogger(__name__)
 
 
 def normalise(password: str) -> str:
@@ -23,10 +28,21 @@ def normalise(password: str) -> str:
 
 def digest(teammate: Teammate, password: str) -> str:
     """Returns the digest to keep. Raises `Invalid`, saying how the password falls short."""
-    password = normalise(password)
+    typed, password = password, normalise(password)
     customer = get_customer(teammate.customer_id)
     require_strong(password, (teammate.name, teammate.email, customer.name, customer.slug))
+    if leaked(password, typed):
+        raise Invalid("This password is in a list of passwords that leaked elsewhere. Choose one that only you know.")
     return make_password(password)
+
+
+def known_to_have_leaked(password: str) -> bool:
+    """Says whether a password that somebody uses is in the breach corpus. A broken corpus keeps nobody out."""
+    try:
+        return leaked(normalise(password), password)
+    except Unavailable as error:
+        _log.error("a password in use was not looked up: %s", error.message)
+        return False
 
 
 def matches(teammate: Teammate | None, password: str) -> bool:

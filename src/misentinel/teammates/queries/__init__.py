@@ -14,11 +14,13 @@ from misentinel.teammates.queries.lists import (
 )
 from misentinel.teammates.queries.own_account import find_confirmable, find_revertible, list_devices, list_notices
 from misentinel.teammates.queries.principals import principal_of_secret, principal_of_session
+from misentinel.teammates.queries.recoveries import find_recovery, recovery_by_link, recovery_to_stop
 from misentinel.teammates.queries.roles import find_role, get_role, list_roles
 
 __all__ = [
     "find_confirmable",
     "find_enrolment",
+    "find_recovery",
     "find_revertible",
     "find_role",
     "find_teammate_by_email",
@@ -35,5 +37,7 @@ __all__ = [
     "list_teammates",
     "principal_of_secret",
     "principal_of_session",
+    "recovery_by_link",
     "recovery_codes_left",
+    "recovery_to_stop",
 ]

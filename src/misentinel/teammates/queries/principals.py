@@ -116,6 +116,7 @@ def _why_session_is_over(record: SessionRecord, turn: int) -> str:
         "suspended": teammate.suspended_at is not None,
         "not_enrolled": teammate.enrolled_at is None,
         "no_second_factor": not record.has_factor,  # type: ignore[attr-defined]  # annotated above
+        "password_compromised": teammate.password_compromised_at is not None,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

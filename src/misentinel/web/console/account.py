@@ -51,6 +51,8 @@ class CodeForm(forms.Form):
 def sign_in(gate: Gate) -> HttpResponse:
     if gate.may(Permission.SIGNED_IN):
         return HttpResponseRedirect("/")
+    if gate.principal.why_not == "password_compromised":
+        return HttpResponseRedirect("/sign-in/new-password")
     return show(gate, "account/sign_in.html", {"form": PasswordForm(), "next": next_path(gate.request)})
 
 

@@ -145,6 +145,7 @@ def page(
         **_choosing(gate, teammate.single, chosen, own_role if role is None else role),
         "grantable": sorted(own_for_good(gate) - teammate.permissions, key=list(Permission).index),
         "sessions": queries.list_sessions(teammate.id),
+        "recovery": queries.find_recovery(gate.customer_id, teammate.id),
         "error": error.message if error else "",
         "is_self": str(teammate.id) == gate.principal.id,
     }
