@@ -12,7 +12,7 @@ from misentinel.store.embedded import EmbeddedCluster
 if __name__ == "__main__":
     home = Path(sys.argv[1])
     sys.stdin.read()  # ends when the run closes its side, or dies
-    for name in ("data", "vault"):
+    for name in ("data", "vault", "elsewhere"):
         other = os.environ.get("TEST_POSTGRES_BINARIES")
         cluster = EmbeddedCluster(home, name, binaries=Path(other) if other else None)
         if (cluster.folder / "PG_VERSION").exists():

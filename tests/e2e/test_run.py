@@ -207,6 +207,26 @@ def test_a_second_run_in_the_same_home_is_refused_and_harms_nothing(live: Live):
     assert live.process.poll() is None
 
 
+def test_each_process_says_that_it_is_well_and_its_certificate_can_be_revoked_while_it_runs(live: Live):
+    told = live.run("status")
+    assert told.returncode == 0, told.stderr
+    assert all(role in told.stdout for role in ("redirect", "worker", "web"))
+    listed = live.run("certificate", "list").stdout
+    serial, role = next(line.split("│")[1:3] for line in listed.splitlines() if " web " in line)
+    assert role.strip() == "web"
+    revoked = live.run("certificate", "revoke", serial.strip())
+    assert revoked.returncode == 0, revoked.stderr
+    assert live.run("certificate", "revoke", serial.strip()).returncode == 4
+    renewed = live.run("certificate", "renew", "worker")
+    assert renewed.returncode == 0, renewed.stderr
+    again = live.run("status")
+    assert again.returncode == 0, again.stderr
+    entries = live.run("trail", "list", "--json").stdout
+    for tag in ("certificate:issue", "certificate:revoke", "certificate:list", "service:view"):
+        assert f'"tag":"{tag}"' in entries, tag
+    assert serial.strip() in entries
+
+
 def test_a_busy_port_is_named_before_anything_is_made(alone):
     with socket.create_server(("127.0.0.1", int(alone["MISENTINEL_HTTPS_PORT"]))):
         code, said = refused(alone)
@@ -225,6 +245,8 @@ def test_a_busy_port_is_named_before_anything_is_made(alone):
         ("MISENTINEL_WEB_THREADS", "0", "at least 1"),
         ("MISENTINEL_TLS_CERTIFICATE", "/nowhere.pem", "/nowhere.pem"),
         ("MISENTINEL_CLUSTERS", '{"far": {"dsn": "", "location": "US"}}', "United Kingdom"),
+        ("MISENTINEL_CONTROL_URL", "postgresql://x@db.example.com/control", "sslmode=verify-full"),
+        ("MISENTINEL_SMTP_URL", "smtp://mail.example.com?tls=none", "tls=starttls"),
     ],
 )
 def test_a_wrong_setting_is_named_and_nothing_is_left_running(alone, setting, value, named):
@@ -236,8 +258,11 @@ def test_a_wrong_setting_is_named_and_nothing_is_left_running(alone, setting, va
     assert wait_until_nothing_is_left(alone["MISENTINEL_HOME"]) == []
 
 
-def test_a_database_out_of_reach_is_named(alone):
-    unreachable = f"host=127.0.0.1 port={free_ports(1)[0]} dbname=control user=x"
+def test_a_database_out_of_reach_is_named(alone, tmp_path):
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    proof = f"sslmode=verify-full sslrootcert={authority}"
+    unreachable = f"host=127.0.0.1 port={free_ports(1)[0]} dbname=control user=x {proof}"
     code, said = refused({**alone, "MISENTINEL_CONTROL_URL": unreachable, "MISENTINEL_CLUSTERS": _nowhere(unreachable)})
     assert code == 69, said
     assert "control database cannot be reached" in said

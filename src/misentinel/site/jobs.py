@@ -6,7 +6,9 @@ A wake-up that is lost in a crash is repaired by `sweep`, once a minute.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -103,6 +105,21 @@ def _look_after(store: Store) -> None:
         schedule_sending(store.customer_id, now())
 
 
+_last_job: dict[str, str] = {}
+
+
+def last_job() -> dict[str, Any]:
+    """When the latest job of this process ended, and which it was; for `misentinel status`."""
+    return {"last_job": dict(_last_job) or None}
+
+
+async def _note_job(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:
+    try:
+        return await call_next()
+    finally:
+        _last_job.update(name=str(context.job.task_name), ended_at=now().isoformat())
+
+
 def run_worker(threads: int) -> None:
     """Runs jobs until the process is told to stop."""
     worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
@@ -110,4 +127,5 @@ def run_worker(threads: int) -> None:
         app.run_worker(
             concurrency=threads, fetch_job_polling_interval=POLL_SECONDS, delete_jobs="always",
             shutdown_graceful_timeout=10, install_signal_handlers=True,
+            worker_middleware=[_note_job],
         )  # fmt: skip

@@ -60,7 +60,7 @@ def _database(setting: str, url: str, fallback: str) -> dict[str, Any]:
     parameters = parse_dsn(url or fallback, setting)
     if not parameters.get("dbname"):
         raise Misconfigured(f"Setting {setting} names no database; end it with /NAME or add dbname=NAME.")
-    return django_database(parameters, "django.db.backends.postgresql", max_age=600)
+    return django_database(parameters, "misentinel.store.postgres.verified", max_age=600)
 
 
 DATABASES = {

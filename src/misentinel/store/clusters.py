@@ -14,6 +14,7 @@ from misentinel.kernel.errors import Misconfigured
 from misentinel.kernel.settings import Settings
 from misentinel.store.contracts import UNITED_KINGDOM, Cluster
 from misentinel.store.embedded import EmbeddedCluster
+from misentinel.store.postgres import transport
 
 DEFAULT = "main"
 
@@ -50,14 +51,19 @@ def parse_clusters(given: Settings) -> dict[str, Cluster]:
 
 
 def parse_dsn(dsn: str, setting: str) -> dict[str, Any]:
-    """Returns what libpq makes of `dsn`. Raises `Misconfigured` without repeating any of it: it may hold a password."""
+    """Returns what libpq makes of `dsn`. Raises `Misconfigured` without repeating any of it: it may hold a password.
+
+    Refused is also what would reach a server over a network without proof of who answers, see `transport`.
+    """
     try:
-        return dict(conninfo_to_dict(dsn))
+        found = dict(conninfo_to_dict(dsn))
     except psycopg.ProgrammingError:
         raise Misconfigured(
             f"Setting {setting} has a DSN that cannot be read; one looks like "
-            "postgresql://user:password@host:5432/database."
+            "postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/path/to/ca.pem."
         ) from None
+    transport.require_proof(found, setting)
+    return found
 
 
 def require_united_kingdom(cluster: Cluster) -> None:

@@ -15,12 +15,14 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from misentinel.kernel.errors import Conflict, NotFound, Unavailable
 from misentinel.store.clusters import DEFAULT, configured, get_cluster
 from misentinel.store.contracts import Cluster, Store
 from misentinel.store.models import Placement
 from misentinel.store.planes import STORE, STORE_PREFIX, planes_of
+from misentinel.store.postgres import transport
 from misentinel.store.postgres.pool import POOL
 from misentinel.store.queries import current_schema, forget_store, get_store, owner_alias
 from misentinel.vault import actions as vault_actions
@@ -101,7 +103,8 @@ def migrate_database(cluster: str, database: str) -> None:
 
 def _administer(cluster: Cluster) -> psycopg.Connection[Any]:
     try:
-        return psycopg.connect(cluster.dsn, autocommit=True, connect_timeout=10)
+        proven = transport.proven(dict(conninfo_to_dict(cluster.dsn)))
+        return psycopg.connect(**proven, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
         raise Unavailable(f"Cluster {cluster.name} cannot be reached: {first_line(error)}") from error
 

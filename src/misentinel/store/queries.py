@@ -93,7 +93,7 @@ def _register(alias: str, parameters: dict[str, Any]) -> None:
         if alias in connections.settings:
             return
         ours = alias.startswith(STORE_PREFIX)
-        engine = "misentinel.store.postgres" if ours else "django.db.backends.postgresql"
+        engine = "misentinel.store.postgres" if ours else "misentinel.store.postgres.verified"
         # A new dictionary: at the end of every request Django walks the one there is, in threads that hold no lock.
         connections.settings = {**connections.settings, alias: django_database(parameters, engine)}
 

@@ -22,6 +22,7 @@ class Tag(StrEnum):
     STORE_MIGRATE = "store:migrate"
     SERVICE_START = "service:start"
     SERVICE_STOP = "service:stop"
+    SERVICE_VIEW = "service:view"
     SETTINGS_VIEW = "settings:view"
     SETTINGS_EDIT = "settings:edit"
     # who is let in

@@ -62,8 +62,11 @@ class Server:
             password=unquote(parts.password or ""),
             ca=options.get("ca", ""),
         )
-        if server.user and tls is Tls.NONE and not _is_here(server.host):
-            raise Misconfigured("smtp_url would send a password without TLS; use tls=starttls.")
+        if tls is Tls.NONE and not _is_here(server.host):
+            raise Misconfigured(
+                "smtp_url would send mail over a network without TLS; use tls=starttls or tls=implicit "
+                "(tls=none is for a mail server on this machine: localhost, 127.0.0.1 or ::1)."
+            )
         return server
 
 

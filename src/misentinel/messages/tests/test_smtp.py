@@ -233,7 +233,8 @@ def test_a_url_names_server_tls_and_credentials():
 @pytest.mark.parametrize(
     "url",
     ["mail.example.com", "http://mail.example.com", "smtp://", "smtp://h:99999", "smtp://h?tls=maybe",
-     "smtp://h?verify=no", "smtp://u:hunter2@mail.example.com?tls=none"],
+     "smtp://h?verify=no", "smtp://u:hunter2@mail.example.com?tls=none", "smtp://mail.example.com?tls=none",
+     "smtp://10.0.0.9:25?tls=none", "smtp://localhost.example.com:25?tls=none"],
 )  # fmt: skip
 def test_a_url_that_is_mistaken_is_refused_without_repeating_the_password(url):
     with pytest.raises(Misconfigured) as raised:

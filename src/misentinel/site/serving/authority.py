@@ -43,7 +43,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class Pair:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
@@ -59,19 +59,19 @@ def ensure_certificate(settings: Settings) -> Certificate:
     folder = ensure_folder(settings.home / "tls")
     names = server_names(settings)
     authority_file, server_file = folder / "authority.pem", folder / "server.pem"
-    authority = _load(authority_file, folder / "authority.key")
+    authority = load_pair(authority_file, folder / "authority.key")
     if authority is None or _is_due(authority.certificate) or not _may_speak_for(authority.certificate, names):
         authority = _make_authority(names)
-        write_file(folder / "authority.key", _key_pem(authority.key))
-        write_file(authority_file, _pem(authority.certificate), mode=0o644)
-    server = _load(server_file, server_file)
+        write_file(folder / "authority.key", key_pem_of(authority.key))
+        write_file(authority_file, pem_of(authority.certificate), mode=0o644)
+    server = load_pair(server_file, server_file)
     if server is None or not _still_good(server.certificate, authority.certificate, names):
         server = _issue(authority, names)
         # Key and chain are one file, so that a reader can never see the key of one and the certificate of
         # another.
         write_file(
             server_file,
-            _pem(server.certificate) + _pem(authority.certificate) + _key_pem(server.key),
+            pem_of(server.certificate) + pem_of(authority.certificate) + key_pem_of(server.key),
             mode=0o600,
         )
     return Certificate(server_file, server_file, authority_file)
@@ -98,7 +98,7 @@ def _given(settings: Settings) -> Certificate:
     return Certificate(Path(settings.tls_certificate), Path(settings.tls_key), None)
 
 
-def _load(certificate_file: Path, key_file: Path) -> _Pair | None:
+def load_pair(certificate_file: Path, key_file: Path) -> Pair | None:
     """Returns what the files hold, or None if that is no pair: then it is made anew."""
     try:
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
@@ -107,7 +107,7 @@ def _load(certificate_file: Path, key_file: Path) -> _Pair | None:
         return None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         return None
-    return _Pair(certificate, key)
+    return Pair(certificate, key)
 
 
 def _is_due(certificate: x509.Certificate) -> bool:
@@ -131,7 +131,7 @@ def _still_good(server: x509.Certificate, authority: x509.Certificate, names: tu
     return not _is_due(server) and set(spoken_for) == set(_alternative_names(names))
 
 
-def _make_authority(names: tuple[str, ...]) -> _Pair:
+def _make_authority(names: tuple[str, ...]) -> Pair:
     key = ec.generate_private_key(ec.SECP384R1())
     subject = x509.Name(
         [
@@ -139,34 +139,34 @@ def _make_authority(names: tuple[str, ...]) -> _Pair:
             x509.NameAttribute(NameOID.COMMON_NAME, "MiSentinel local authority"),
         ]
     )
-    usage = _key_usage(key_cert_sign=True, crl_sign=True)
+    usage = key_usage(key_cert_sign=True, crl_sign=True)
     builder = (
-        _builder(subject, subject, key.public_key(), AUTHORITY_LIFE)
+        new_builder(subject, subject, key.public_key(), AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.NameConstraints(_subtrees(names), None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return _Pair(builder.sign(key, hashes.SHA384()), key)
+    return Pair(builder.sign(key, hashes.SHA384()), key)
 
 
-def _issue(authority: _Pair, names: tuple[str, ...]) -> _Pair:
+def _issue(authority: Pair, names: tuple[str, ...]) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[-1][:64])])
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     builder = (
-        _builder(subject, authority.certificate.subject, key.public_key(), SERVER_LIFE)
+        new_builder(subject, authority.certificate.subject, key.public_key(), SERVER_LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(_alternative_names(names)), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(issuer_id, critical=False)
     )
-    return _Pair(builder.sign(authority.key, hashes.SHA384()), key)
+    return Pair(builder.sign(authority.key, hashes.SHA384()), key)
 
 
-def _builder(
+def new_builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta
 ) -> x509.CertificateBuilder:
     now = clock.now()
@@ -181,9 +181,7 @@ def _builder(
     )
 
 
-def _key_usage(
-    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
-) -> x509.KeyUsage:
+def key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,
@@ -216,11 +214,11 @@ def _address(name: str) -> Address | None:
         return None
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def pem_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

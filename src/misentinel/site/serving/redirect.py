@@ -14,8 +14,11 @@ import re
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from misentinel.site.serving.children import die_with_parent
+from misentinel.site.serving.services import Role
+from misentinel.site.serving.status import serve_inherited
 
 REQUEST_BYTES = 8192
 SECONDS = 5.0
@@ -81,10 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="misentinel-redirect", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the bound socket that was inherited")
     parser.add_argument("--to", required=True, help="the public HTTPS URL")
+    parser.add_argument("--status-fd", type=int, default=-1, help="the bound socket on which to say that it is well")
+    parser.add_argument("--home", type=Path, default=Path("var"), help="where the certificates of the services are")
     given = parser.parse_args(arguments)
     die_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve_inherited(given.status_fd, given.home, Role.REDIRECT)
     listener = socket.socket(fileno=given.fd)
     with contextlib.suppress(SystemExit):
         asyncio.run(serve(listener, given.to))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -26,15 +27,20 @@ from misentinel.cli.command import login
 from misentinel.kernel.actor import operator
 from misentinel.kernel.errors import Misconfigured, MiSentinelError, Unavailable
 from misentinel.kernel.settings import Settings
+from misentinel.messages.channels.server import Server
 from misentinel.site.serving import logs, tls
 from misentinel.site.serving.authority import Certificate, ensure_certificate
 from misentinel.site.serving.files import ensure_folder
 from misentinel.site.serving.guardian import start_guardian
 from misentinel.site.serving.listening import listen
 from misentinel.site.serving.lock import HomeLock, take_home
+from misentinel.site.serving.services import Role, Services
+from misentinel.site.serving.services_commands import all_well, record_issued, tell_who_is_unwell
+from misentinel.site.serving.status import write_ports
 from misentinel.site.serving.supervisor import STOP_SECONDS, Stopped, Supervisor
-from misentinel.store.clusters import data_cluster, parse_clusters, vault_cluster
+from misentinel.store.clusters import data_cluster, parse_clusters, parse_dsn, vault_cluster
 from misentinel.store.embedded import EmbeddedCluster
+from misentinel.store.postgres import transport
 from misentinel.trail.contracts import Tag
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
 
 FREE_BYTES = 256 * 1024 * 1024
 READY_SECONDS = 60.0
+HEALTH_SECONDS = 60.0
+LOOPBACK = "127.0.0.1"
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +85,10 @@ def _run(settings: Settings, supervisor: Supervisor, *, demo: bool, telling: Tel
         http = (
             stack.enter_context(listen(settings.bind, settings.http_port, "http_port")) if settings.http_port else None
         )
+        services = Services(settings.home)
+        issued = services.renew_due()
+        transport.present(services.certificate(Role.SUPERVISOR))
+        doors = {role: stack.enter_context(listen(LOOPBACK, 0, "bind")) for role in _children(settings)}
         _refuse_unreachable(settings)
         certificate = ensure_certificate(settings)
         stack.enter_context(_databases(settings, lock, telling))
@@ -86,11 +98,17 @@ def _run(settings: Settings, supervisor: Supervisor, *, demo: bool, telling: Tel
         _prepare(settings, telling)
         supervisor.check_stop()
         telling("starting the web server and the worker")
-        _start_children(supervisor, https.fileno(), http.fileno() if http else None, settings)
+        _start_children(supervisor, https.fileno(), http.fileno() if http else None, settings, doors)
+        ports = {role: door.getsockname()[1] for role, door in doors.items()}
+        write_ports(settings.home, ports)
         supervisor.wait_until(lambda: _answers(settings, certificate), READY_SECONDS, "web server")
+        supervisor.wait_until(lambda: all_well(services, ports), READY_SECONDS, "worker")
         made = _ensure_demo() if demo else None
         supervisor.add_chore(lambda: logs.rotate(settings.home))
         supervisor.add_chore(lambda: _renew(settings))
+        supervisor.add_chore(lambda: _renew_services(services))
+        supervisor.add_chore(lambda: tell_who_is_unwell(services, ports), HEALTH_SECONDS)
+        record_issued(issued)
         _record(Tag.SERVICE_START)
         # Entered last, so that it is told before anything is stopped.
         stack.callback(_record, Tag.SERVICE_STOP)
@@ -150,18 +168,31 @@ def _prepare(settings: Settings, telling: Telling) -> None:
     connections.close_all()
 
 
-def _start_children(supervisor: Supervisor, https: int, http: int | None, settings: Settings) -> None:
-    environment = {**os.environ, "MISENTINEL_HOME": str(settings.home)}
+def _children(settings: Settings) -> list[Role]:
+    """The processes that say that they are well."""
+    return [*([Role.REDIRECT] if settings.http_port else []), Role.WORKER, Role.WEB]
+
+
+def _start_children(
+    supervisor: Supervisor, https: int, http: int | None, settings: Settings, doors: dict[Role, socket.socket]
+) -> None:
+    environment = tls.environment({**os.environ, "MISENTINEL_HOME": str(settings.home)})
     package = "misentinel.site.serving"
+    status = {role: door.fileno() for role, door in doors.items()}
     if http is not None:
         supervisor.add(
             "redirect", f"{package}.redirect", "--fd", str(http), "--to", settings.base_url,
-            environment=environment, fds=(http,),
+            "--home", str(settings.home), "--status-fd", str(status[Role.REDIRECT]),
+            environment=environment, fds=(http, status[Role.REDIRECT]),
         )  # fmt: skip
-    supervisor.add("worker", f"{package}.work", environment=environment)
     supervisor.add(
-        "web server", f"{package}.web", "--fd", str(https), environment=tls.environment(environment), fds=(https,)
-    )
+        "worker", f"{package}.work", "--status-fd", str(status[Role.WORKER]),
+        environment=environment, fds=(status[Role.WORKER],),
+    )  # fmt: skip
+    supervisor.add(
+        "web server", f"{package}.web", "--fd", str(https), "--status-fd", str(status[Role.WEB]),
+        environment=environment, fds=(https, status[Role.WEB]),
+    )  # fmt: skip
 
 
 def _answers(settings: Settings, certificate: Certificate) -> bool:
@@ -206,6 +237,11 @@ def _renew(settings: Settings) -> None:
     ensure_certificate(settings)
 
 
+def _renew_services(services: Services) -> None:
+    record_issued(services.renew_due())
+    connections.close_all()
+
+
 def _refuse_full_disk(home: Path) -> None:
     free = shutil.disk_usage(home).free
     if free < FREE_BYTES:
@@ -224,8 +260,13 @@ def check_settings(settings: Settings) -> None:
             raise Misconfigured(f"Setting {name} must be at least 1, not {getattr(settings, name)}.")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise Misconfigured(f"Setting log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}.")
+    for name in ("control_url", "vault_url"):
+        if getattr(settings, name):
+            parse_dsn(getattr(settings, name), name)
     if settings.clusters:
         parse_clusters(settings)
+    if settings.smtp_url:
+        Server.parse(settings.smtp_url)
 
 
 def _refuse_unreachable(settings: Settings) -> None:
@@ -234,11 +275,9 @@ def _refuse_unreachable(settings: Settings) -> None:
         if not dsn:
             continue
         try:
-            psycopg.connect(dsn, connect_timeout=10).close()
+            psycopg.connect(**transport.proven(parse_dsn(dsn, f"{name}_url")), connect_timeout=10).close()
         except psycopg.OperationalError as error:
             raise Unavailable(f"The {name} database cannot be reached: {_first_line(error)}.") from error
-        except psycopg.ProgrammingError as error:
-            raise Misconfigured(f"Setting {name}_url is not a DSN: {_first_line(error)}.") from error
 
 
 def _first_line(error: psycopg.Error) -> str:

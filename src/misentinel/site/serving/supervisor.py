@@ -72,6 +72,13 @@ class Child:
         return lines[-1] if lines else "it said nothing"
 
 
+@dataclass(slots=True)
+class _Chore:
+    do: Callable[[], None]
+    seconds: float
+    due: float
+
+
 class Supervisor:
     """Use as a context manager: leaving it stops every child."""
 
@@ -79,8 +86,7 @@ class Supervisor:
         self._home = home
         self._children: list[Child] = []
         self._stop = threading.Event()
-        self._chores: list[Callable[[], None]] = []
-        self._next_chores = time.monotonic() + CHORE_SECONDS
+        self._chores: list[_Chore] = []
 
     def __enter__(self) -> Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -103,9 +109,9 @@ class Supervisor:
         self._children.append(child)
         child.start()
 
-    def add_chore(self, chore: Callable[[], None]) -> None:
-        """Have `chore` done every hour. One that fails is logged and tried again an hour later."""
-        self._chores.append(chore)
+    def add_chore(self, chore: Callable[[], None], seconds: float = CHORE_SECONDS) -> None:
+        """Have `chore` done every so often. One that fails is logged and tried again when it is due next."""
+        self._chores.append(_Chore(chore, seconds, time.monotonic() + seconds))
 
     def wait_until(self, ready: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait for `ready`. Raises `Unavailable` if a child falls over or the time is up, `Stopped` if told to."""
@@ -128,9 +134,7 @@ class Supervisor:
         while not self._stop.wait(_LOOK_SECONDS):
             for child in self._children:
                 self._look_after(child)
-            if time.monotonic() >= self._next_chores:
-                self._next_chores = time.monotonic() + CHORE_SECONDS
-                self._do_chores()
+            self._do_chores()
 
     def stop(self) -> None:
         """Stop every child: politely first, then by force. What came first is stopped last."""
@@ -167,7 +171,10 @@ class Supervisor:
 
     def _do_chores(self) -> None:
         for chore in self._chores:
+            if time.monotonic() < chore.due:
+                continue
+            chore.due = time.monotonic() + chore.seconds
             try:
-                chore()
+                chore.do()
             except Exception:  # noqa: BLE001  a chore must not end the run
                 _log.exception("A chore failed and is tried again later")

@@ -21,8 +21,11 @@ from misentinel.kernel.settings import Settings
 from misentinel.site.serving import logs
 from misentinel.site.serving.authority import ensure_certificate
 from misentinel.site.serving.children import die_with_parent
+from misentinel.site.serving.services import Role, Services
+from misentinel.site.serving.status import serve_inherited
 from misentinel.site.serving.tls import ReloadingContext
 from misentinel.site.serving.worker import Worker
+from misentinel.store.postgres import transport
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +41,9 @@ HEADER_COUNT = 64
 class WebServer(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by our settings alone: it reads no file and no environment of its own."""
 
-    def __init__(self, settings: Settings, fd: int, application: str) -> None:
+    def __init__(self, settings: Settings, fd: int, application: str, status_fd: int = -1) -> None:
         self._settings = settings
+        self._status_fd = status_fd
         self._fd = fd
         self._application = application
         self._context = ReloadingContext(ensure_certificate(settings))
@@ -80,24 +84,31 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "certfile": str(certificate.chain),
             "keyfile": str(certificate.key),
             "ssl_context": lambda _conf, _default: self._context.current(),
+            "post_fork": lambda _arbiter, _worker: self._say_how_it_is(),
             "logger_class": logs.ServerLog,
             "loglevel": self._settings.log_level.lower(),
             "control_socket_disable": True,
             "proc_name": "misentinel-web",
         }
 
+    def _say_how_it_is(self) -> None:
+        """In each process that serves: whichever takes the question answers for all."""
+        serve_inherited(self._status_fd, self._settings.home, Role.WEB)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="misentinel-web", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the bound socket that was inherited")
+    parser.add_argument("--status-fd", type=int, default=-1, help="the bound socket on which to say that it is well")
     parser.add_argument("--application", default=APPLICATION, help="module:name of the WSGI application")
     given = parser.parse_args(arguments)
     die_with_parent()
     try:
         settings = kernel_settings.load()
         logs.configure(settings.home, "web", settings.log_level)
-        WebServer(settings, given.fd, given.application).run()
+        transport.present(Services(settings.home).certificate(Role.WEB))
+        WebServer(settings, given.fd, given.application, given.status_fd).run()
     except MiSentinelError as error:
         print(error.message, file=sys.stderr)  # noqa: T201  the supervisor passes it on
         return error.exit_code

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.backends.postgresql import base
-
 from misentinel.store.postgres.pool import POOL
+from misentinel.store.postgres.verified import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

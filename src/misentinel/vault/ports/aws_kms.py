@@ -47,6 +47,8 @@ class AwsKmsRootKey:
             raise Misconfigured("Setting kms_key_id must name the AWS KMS key when root_key is aws-kms.")
         _refuse_abroad(region)
         _refuse_arn_abroad(key_id)
+        if endpoint and not endpoint.startswith("https://"):
+            raise Misconfigured("Setting kms_endpoint must begin with https://: keys are only ever asked for over TLS.")
         config = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
         try:
             client = boto3.client("kms", region_name=region, endpoint_url=endpoint or None, config=config)

@@ -260,12 +260,18 @@ class TestAwsKms(RootKeyContract):
 def test_the_settings_choose_aws_kms_and_an_endpoint_where_nobody_listens_is_unavailable(aws_credentials):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses at once
-        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        endpoint = f"https://127.0.0.1:{taken.getsockname()[1]}"
         chosen = ports.choose(Settings(root_key="aws-kms", kms_key_id="alias/vault", kms_endpoint=endpoint))
         assert chosen.name == "aws-kms:alias/vault"
         with pytest.raises(Unavailable, match="cannot be reached") as caught:
             chosen.wrap(SECRET, CONTEXT)
     assert_one_sentence(caught.value.message)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://kms.internal", "kms.internal"])
+def test_keys_are_only_asked_for_over_tls(aws_credentials, endpoint):
+    with pytest.raises(Misconfigured, match="https://"):
+        ports.choose(Settings(root_key="aws-kms", kms_key_id="alias/vault", kms_endpoint=endpoint))
 
 
 def test_the_settings_choose_the_adapter(tmp_path):

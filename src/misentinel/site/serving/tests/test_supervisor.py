@@ -128,7 +128,7 @@ def test_waiting_ends_when_told_to_stop_when_a_child_falls_over_and_when_time_is
 def test_a_chore_that_fails_does_not_end_the_run(home):
     done = []
     with Supervisor(home) as supervisor:
-        supervisor.add_chore(lambda: 1 / 0)
-        supervisor.add_chore(lambda: done.append(True))
+        supervisor.add_chore(lambda: 1 / 0, seconds=0)
+        supervisor.add_chore(lambda: done.append(True), seconds=0)
         supervisor._do_chores()
     assert done == [True]

@@ -45,11 +45,11 @@ def accepted_suites(port: int, report: Path) -> dict[str, list[str]]:
     return found
 
 
-def weaknesses(accepted: dict[str, list[str]]) -> list[str]:
-    """The profile: TLS 1.2 and 1.3 only, 256-bit keys only, forward secrecy only. Returns what breaks it."""
-    broken = [f"{version} is served" for version in REFUSED_VERSIONS if accepted[version]]
-    broken += [f"{version} is not served" for version in SERVED_VERSIONS if not accepted[version]]
-    for version in SERVED_VERSIONS:
+def weaknesses(accepted: dict[str, list[str]], versions: tuple[str, ...] = SERVED_VERSIONS) -> list[str]:
+    """The profile: these versions only, 256-bit keys only, forward secrecy only. Returns what breaks it."""
+    broken = [f"{version} is served" for version in accepted if version not in versions and accepted[version]]
+    broken += [f"{version} is not served" for version in versions if not accepted[version]]
+    for version in versions:
         for name in accepted[version]:
             if not any(cipher in name for cipher in STRONG):
                 broken.append(f"{name} has no 256-bit key")
