@@ -81,6 +81,11 @@ class Settings:
     outgoing_authority: str = _setting(
         "", "PEM file with certificate authorities to trust, beside the system's, where such a URL leads."
     )
+    denied_networks: str = _setting(
+        "",
+        "Networks whose requests are refused whatever they show, for example `203.0.113.0/24, 2001:db8::/32`. "
+        "No setting lets anybody in by address.",
+    )
     sign_in_attempts: int = _setting(
         10, "Failed sign-ins per account and address in five minutes before further ones wait."
     )

@@ -23,7 +23,7 @@ from misentinel.store import outbox
 from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
 from misentinel.teammates import notices
-from misentinel.teammates.jobs import forget_what_ended
+from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
 from misentinel.trail.actions import OUT_OF_REACH, copy_pending
 
 _log = logging.getLogger(__name__)
@@ -96,6 +96,13 @@ def sweep(timestamp: int) -> None:
             _look_after(store)
         except OUT_OF_REACH as error:  # the next sweep comes back; the stores after it are looked after now
             _log.warning("%s was left out of the sweep: %s", store.alias, type(error).__name__)
+
+
+@app.periodic(cron="17 6 * * *")
+@app.task(name="warn_of_expiring_keys", queue="sweep", queueing_lock="warn_of_expiring_keys")
+def warn_of_expiring_keys(timestamp: int) -> None:
+    """Tells customers, once for each key, that it stops working within a week."""
+    tell_of_expiring_keys()
 
 
 def _look_after(store: Store) -> None:

@@ -118,7 +118,7 @@ TEXTS: Mapping[N, Text] = {
         "A key is about to expire",
         "A key that programs use stops working soon.",
         ("key", "expires"),
-        f"Rotate it at {LINK} while both the earlier and the new one work.",
+        f"Make another at {LINK} and put it in its place before then; rotating a key does not make it last longer.",
     ),
     N.OPERATOR_ASKS: Text(
         "The operator's staff ask to be let in",

@@ -28,6 +28,7 @@ from misentinel.trail.actions import OUT_OF_REACH, noticing, record, record_cont
 from misentinel.trail.contracts import Outcome, Tag
 from misentinel.web import answers, identity, step_up
 from misentinel.web.allowance import Allowance
+from misentinel.web.networks import require_not_denied
 from misentinel.web.origins import is_foreign
 from misentinel.web.requests import METHODS, RECORDED, address, request_id
 from misentinel.web.uploads import is_multipart, refuse_files
@@ -168,6 +169,7 @@ def pass_gate(
     gate = Gate(request, declaration, principal, actor)
     with noticing() as noticed:
         try:
+            require_not_denied(actor.address, settings.MISENTINEL.denied_networks)
             _spend(gate)
             _admit(gate)
             response = call(gate)

@@ -32,6 +32,7 @@ from misentinel.site.serving.files import ensure_folder, write_file
 
 LIFE = timedelta(hours=24)
 RENEW_AFTER = LIFE / 2
+REVOCATIONS_LIFE = timedelta(days=7)  # made anew as often as certificates; this long for servers that get a copy
 AUTHORITY_LIFE = timedelta(days=3650)
 DATABASE_USER = "misentinel"
 """The common name of every certificate: a server that asks for `clientcert=verify-full` compares it with the role."""
@@ -162,12 +163,12 @@ class Services:
         except (OSError, ValueError):
             return True
         until = listed.next_update_utc
-        return until is None or until - clock.now() < LIFE - RENEW_AFTER or not self.trust.exists()
+        return until is None or until - clock.now() < REVOCATIONS_LIFE - RENEW_AFTER or not self.trust.exists()
 
     def _write_revocations(self, authority: Pair) -> None:
         at = clock.now()
         builder = x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject)
-        builder = builder.last_update(at - timedelta(minutes=5)).next_update(at + LIFE)
+        builder = builder.last_update(at - timedelta(minutes=5)).next_update(at + REVOCATIONS_LIFE)
         builder = builder.add_extension(_issuer_id(authority), critical=False)
         builder = builder.add_extension(x509.CRLNumber(int(at.timestamp() * 1000)), critical=False)
         for one in self.list_issued():

@@ -42,6 +42,7 @@ from misentinel.store.clusters import data_cluster, parse_clusters, parse_dsn, v
 from misentinel.store.embedded import EmbeddedCluster
 from misentinel.store.postgres import transport
 from misentinel.trail.contracts import Tag
+from misentinel.web.networks import parse_networks
 
 if TYPE_CHECKING:
     from misentinel.site.serving.demo import Demo
@@ -267,6 +268,7 @@ def check_settings(settings: Settings) -> None:
         parse_clusters(settings)
     if settings.smtp_url:
         Server.parse(settings.smtp_url)
+    parse_networks(settings.denied_networks)
 
 
 def _refuse_unreachable(settings: Settings) -> None:

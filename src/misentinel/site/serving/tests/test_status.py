@@ -18,7 +18,7 @@ import pytest
 from misentinel.kernel.clock import held, now
 from misentinel.kernel.errors import Conflict, NotFound, Unavailable
 from misentinel.site.serving import tls
-from misentinel.site.serving.services import LIFE, Role, Services
+from misentinel.site.serving.services import LIFE, REVOCATIONS_LIFE, Role, Services
 from misentinel.site.serving.status import ask
 from misentinel.site.serving.tests.test_tls import accepted_suites, weaknesses
 
@@ -58,6 +58,14 @@ def knock(services: Services, port: int, certificate: Path | None) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw, context.wrap_socket(raw) as connection:
         connection.sendall(b"GET /status HTTP/1.1\r\n\r\n")
         return connection.recv(4096)
+
+
+def attempt(services: Services, port: int, certificate: Path | None) -> bytes:
+    """What a peer gets that may be turned away by an alert or a connection that is reset."""
+    try:
+        return knock(services, port, certificate)
+    except OSError:
+        return b""
 
 
 def test_the_supervisor_is_told_what_runs_since_when_and_which_version(services, web) -> None:
@@ -104,12 +112,7 @@ def _taken(services: Services, folder: Path) -> Path:
 
 @pytest.mark.parametrize("whose", [_nobody, _foreign, _expired, _revoked, _other_role], ids=lambda f: f.__name__)
 def test_from_this_very_machine_nobody_else_gets_an_answer(services, web, tmp_path, whose) -> None:
-    certificate = whose(services, tmp_path)
-    try:
-        answer = knock(services, web, certificate)
-    except OSError:  # an alert, or a connection that was reset
-        answer = b""
-    assert answer == b""
+    assert attempt(services, web, whose(services, tmp_path)) == b""
     assert ask(services, Role.WEB, web)["role"] == "web"
 
 
@@ -120,6 +123,18 @@ def test_the_supervisor_believes_no_other_process(services, web, tmp_path) -> No
     impostor.renew_due()
     with answering(impostor, Role.WEB) as port, pytest.raises(Unavailable, match="does not say that it is well"):
         ask(services, Role.WEB, port)
+
+
+def test_nobody_is_let_in_by_a_revocation_list_that_is_out_of_date(tmp_path) -> None:
+    services = Services(tmp_path)
+    with held(now() - REVOCATIONS_LIFE - timedelta(minutes=1)):
+        services.renew_due()
+    stale = services.trust.read_bytes()
+    services.renew_due()
+    with answering(services, Role.WEB) as port:
+        assert knock(services, port, services.certificate(Role.SUPERVISOR))
+        services.trust.write_bytes(stale)
+        assert attempt(services, port, services.certificate(Role.SUPERVISOR)) == b""
 
 
 def test_a_renewed_certificate_is_shown_without_a_restart(services, web) -> None:
