@@ -8,7 +8,7 @@ from pathlib import Path
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers"}
 # Django looks for a back end's wrapper in a module named `base`.
-VAGUE_ALLOWED = {"store/postgres/base.py"}
+VAGUE_ALLOWED = {"store/postgres/base.py", "store/postgres/verified/base.py"}
 _EXECUTING = {"execute", "executemany", "raw", "RawSQL", "copy"}
 _SIGNALS = {"django.db.models.signals", "django.dispatch", "django.core.signals"}
 

@@ -136,7 +136,7 @@ def _require_role(connection: ssl.SSLSocket, role: Role) -> None:
     """Raises `SSLError` unless the certificate that was verified names this role, and only this."""
     shown: Any = (connection.getpeercert() or {}).get("subjectAltName", ())
     if [value for kind, value in shown if kind == "URI"] != [role.uri]:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"the peer is not the {role}")
+        raise ssl.SSLError(1, f"the peer is not the {role}")
 
 
 class _Contexts:

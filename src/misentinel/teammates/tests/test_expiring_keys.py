@@ -10,7 +10,7 @@ from misentinel.teammates import actions
 from misentinel.teammates.contracts import CredentialKind, Notice, Permission
 from misentinel.teammates.jobs import tell_of_expiring_keys
 from misentinel.teammates.models import NoticeRecord
-from misentinel.teammates.notices.writing import open_notice
+from misentinel.teammates.queries.own_account import open_notice
 from tests.cast import hire
 
 
