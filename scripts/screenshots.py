@@ -139,7 +139,10 @@ def work(page: Page) -> str:
     page.get_by_label("Name").fill("Ben")
     page.locator("input[value=user-data]").check()
     page.get_by_role("button", name="Make the link").click()
-    page.goto("/people?q=bruno")
+    page.goto("/people")
+    page.get_by_label("Search people").fill("bruno")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Clear").wait_for()
     person = page.locator("a.person-link").first.get_attribute("href") or "/people"
     page.goto(person)
     return person

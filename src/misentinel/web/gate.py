@@ -50,6 +50,7 @@ class Declaration:
     """What one method of one URL needs, and the tag under which the trail tells of it.
 
     `fresh`: a factor must have been shown in this session in the last five minutes as well.
+    `looks`: changes nothing, though it is no GET, because what is asked for is personal and has no place in a URL.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Declaration:
     edge: Edge
     path: str
     fresh: bool = False
+    looks: bool = False
 
 
 @dataclass(slots=True)
@@ -120,8 +122,9 @@ class Routes:
         return self._register("POST", url, needs, tag, name, fresh)
 
     def add(
-        self, method: str, url: str, *, needs: Permission, tag: Tag, name: str, view: View, fresh: bool = False
-    ) -> None:
+        self, method: str, url: str, *, needs: Permission, tag: Tag, name: str, view: View, fresh: bool = False,
+        looks: bool = False,
+    ) -> None:  # fmt: skip
         """Registers `view`. Raises `Misconfigured` for a second view, or a second name, of the same URL, and for a
         fresh proof where nobody has a session to show one in."""
         if self._names.setdefault(url, name) != name:
@@ -131,7 +134,7 @@ class Routes:
         views = self._views.setdefault(url, {})
         if method in views:
             raise Misconfigured(f"{method} {url!r} is registered twice.")
-        views[method] = (Declaration(method, needs, tag, self.edge, url, fresh), view)
+        views[method] = (Declaration(method, needs, tag, self.edge, url, fresh, looks), view)
 
     def _register(
         self, method: str, url: str, needs: Permission, tag: Tag, name: str, fresh: bool
@@ -222,7 +225,7 @@ def _admit(gate: Gate) -> None:
         if principal.customer_id is None or not principal.usable:
             raise NotSignedIn("Sign in to go on." if gate.declaration.edge is Edge.CONSOLE else answers.NO_KEY)
         raise Refused(_needs(needs))
-    if principal.read_only and gate.declaration.method != "GET":
+    if principal.read_only and gate.declaration.method != "GET" and not gate.declaration.looks:
         raise Refused("This token may only read. Create one that is not read-only to make changes.")
     if principal.customer_id is not None:
         gate._store = get_store(principal.customer_id)

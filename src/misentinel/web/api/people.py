@@ -38,21 +38,34 @@ class PeoplePageOut(Schema):
 
 
 class PeopleQuery(Schema):
-    """Each word of `search` must begin a word of a name, an address or the user id."""
-
-    search: str = ""
     after: UUID | None = None
     limit: int = 50
 
 
-@api.get("people", response=PeoplePageOut, summary="List or search people")
+class PeopleSearch(PeopleQuery):
+    """Each word of `search` must begin a word of a name, an address or the user id."""
+
+    search: str
+
+
+@api.get("people", response=PeoplePageOut, summary="List people")
 @declares(Permission.USER_DATA, Tag.PERSON_LIST)
 def list_people(request: HttpRequest, query: Query[PeopleQuery]) -> dict[str, Any]:
+    return _page(request, query, "")
+
+
+@api.post("people/search", response=PeoplePageOut, summary="Search people; names and addresses stay out of the URL")
+@declares(Permission.USER_DATA, Tag.PERSON_LIST, looks=True)
+def search_people(request: HttpRequest, query: PeopleSearch) -> dict[str, Any]:
+    return _page(request, query, query.search)
+
+
+def _page(request: HttpRequest, query: PeopleQuery, search: str) -> dict[str, Any]:
     if not 1 <= query.limit <= LARGEST_PAGE:
         raise Invalid(f"limit is from 1 to {LARGEST_PAGE}.")
     gate = gate_of(request)
-    page = people.list_people(gate.store, search=query.search, after=query.after, limit=query.limit)
-    gate.looks_at(object_kind="person", count=len(page.people), searched=bool(query.search))
+    page = people.list_people(gate.store, search=search, after=query.after, limit=query.limit)
+    gate.looks_at(object_kind="person", count=len(page.people), searched=bool(search))
     return {"people": page.people, "next": page.next}
 
 

@@ -32,11 +32,11 @@ api = NinjaAPI(title="MiSentinel", version="1", openapi_url=None, docs_url=None,
 routes = Routes(Edge.API)
 
 
-def declares(needs: Permission, tag: Tag) -> Callable[[_Operation], _Operation]:
+def declares(needs: Permission, tag: Tag, *, looks: bool = False) -> Callable[[_Operation], _Operation]:
     """Declares what an operation needs and which tag tells of it; `mount` refuses an operation without."""
 
     def declare(operation: _Operation) -> _Operation:
-        operation.declared = (needs, tag)  # type: ignore[attr-defined]
+        operation.declared = (needs, tag, looks)  # type: ignore[attr-defined]
         return operation
 
     return declare
@@ -79,10 +79,11 @@ def mount(into: Routes) -> None:
             url = normalize_path(PREFIX + replace_path_param_notation(path)).lstrip("/")
             view = path_view.get_view()
             for operation in path_view.operations:
-                needs, tag = operation.view_func.declared  # type: ignore[attr-defined]
+                needs, tag, looks = operation.view_func.declared  # type: ignore[attr-defined]
                 name = api.get_operation_url_name(operation, router=router.template)
                 for method in operation.methods:
-                    into.add(method, url, needs=needs, tag=tag, name=f"api_{name}", view=_through(view))
+                    view_of = _through(view)
+                    into.add(method, url, needs=needs, tag=tag, name=f"api_{name}", view=view_of, looks=looks)
 
 
 def _through(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -36,8 +35,17 @@ _DELIVERIES = 200
 
 @routes.get("people", needs=Permission.USER_DATA, tag=Tag.PERSON_LIST, name="people")
 def people(gate: Gate) -> HttpResponse:
-    query = gate.request.GET.get("q", "").strip()[:200]
-    after = parse_id(gate.request.GET.get("after", ""))
+    return _list(gate, "", gate.request.GET.get("after", ""))
+
+
+@routes.post("people", needs=Permission.USER_DATA, tag=Tag.PERSON_LIST, name="people")
+def search(gate: Gate) -> HttpResponse:
+    """Names and addresses have no place in a URL: browsers remember it, and whatever stands between may log it."""
+    return _list(gate, gate.request.POST.get("q", "").strip()[:200], gate.request.POST.get("after", ""))
+
+
+def _list(gate: Gate, query: str, mark: str) -> HttpResponse:
+    after = parse_id(mark)
     page = list_people(gate.store, search=query, after=after, limit=_PAGE)
     found = {**(_exactly(gate, query) if query and not after else {}), **{each.id: each for each in page.people}}
     gate.looks_at(object_kind="person", count=len(found), searched=bool(query))
@@ -45,9 +53,11 @@ def people(gate: Gate) -> HttpResponse:
         "query": query,
         "people": [person_row(person) for person in found.values()],
         "identify_command": identify_command(),
+        "after": after,
+        "next": page.next,
         "page": {
-            "first_url": _url(q=query) if after else "",
-            "next_url": _url(q=query, after=page.next) if page.next else "",
+            "first_url": reverse("people") if after else "",
+            "next_url": f"{reverse('people')}?after={page.next}" if page.next else "",
         },
     }
     return render(gate, "console/people/list.html", context)
@@ -119,8 +129,3 @@ def _position(mark: str, person_id: UUID) -> EventView | None:
     except (ValueError, OverflowError, OSError):
         return None
     return EventView(event_id, "", "", person_id, at, at, None) if event_id else None
-
-
-def _url(**query: object) -> str:
-    asked = {name: value for name, value in query.items() if value}
-    return reverse("people") + (f"?{urlencode(asked)}" if asked else "")

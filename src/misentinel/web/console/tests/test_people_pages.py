@@ -45,8 +45,19 @@ def test_people_are_found_by_address_user_id_and_the_start_of_a_name(asha, acme)
     ada = str(find_by_user_id(acme, "u-1"))
     assert len(people_on(asha.get("/people"))) == 2
     for query in ("Ada", "by", "ada@example.com", "u-1"):
-        assert people_on(asha.get("/people", {"q": query})) == [ada], query
-    assert b"Nobody found" in asha.get("/people", {"q": "nobody@example.com"}).content
+        assert people_on(asha.post("/people", {"q": query})) == [ada], query
+    assert b"Nobody found" in asha.post("/people", {"q": "nobody@example.com"}).content
+
+
+def test_what_is_searched_for_stays_out_of_every_url(asha, acme, monkeypatch):
+    monkeypatch.setattr("misentinel.web.console.pages.people._PAGE", 1)
+    tell(acme, identify("u-1", firstName="Ada"), identify("u-2", firstName="Adam"))
+    first = asha.post("/people", {"q": "Ada"})
+    after = re.search(r'name="after" value="([0-9a-f-]{36})"', first.content.decode())[1]
+    second = asha.post("/people", {"q": "Ada", "after": after})
+    assert len({*people_on(first), *people_on(second)}) == 2
+    assert not re.search(r'(href|action|src)="[^"]*(Ada|q=)', first.content.decode() + second.content.decode())
+    assert len(people_on(asha.get("/people?q=Ada"))) == 1, "a query in a URL is not read"
 
 
 def test_a_newcomer_without_people_is_shown_the_command_that_makes_one(asha):
