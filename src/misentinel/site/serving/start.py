@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 from typing import TYPE_CHECKING
 
 import django
@@ -269,6 +270,21 @@ def check_settings(settings: Settings) -> None:
     if settings.smtp_url:
         Server.parse(settings.smtp_url)
     parse_networks(settings.denied_networks)
+    if not settings.tls_certificate and settings.bind not in _OURSELVES and _is_public(settings.base_url):
+        raise Misconfigured(
+            f"{settings.base_url} is a public name, and others reach this machine (bind is {settings.bind}): give it a "
+            "certificate that browsers trust, with tls_certificate and tls_key, or bind to 127.0.0.1 behind a proxy."
+        )
+
+
+_OURSELVES = frozenset({"127.0.0.1", "::1", "localhost"})
+_PRIVATE_SUFFIXES = ("localhost", "local", "internal", "test", "home.arpa")  # RFC 6761, RFC 6762, RFC 8375
+
+
+def _is_public(url: str) -> bool:
+    """Whether a public authority could vouch for the host of `url`: a name with a dot, under no private suffix."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return "." in host and host.rpartition(".")[2].isalpha() and not host.endswith(_PRIVATE_SUFFIXES)
 
 
 def _refuse_unreachable(settings: Settings) -> None:
