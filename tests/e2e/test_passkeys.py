@@ -112,6 +112,7 @@ def test_whoever_is_not_verified_by_the_device_is_told_and_stays_out(asha, page:
         expect(page.locator("[data-passkey-said]")).to_contain_text("Nothing was chosen")
         authenticator.send("setUserVerified", isUserVerified=True)
         sign_in(page)
+        page.get_by_role("heading", name="Sign-in and factors").wait_for()
         remove(page, "Unsure")
 
 
