@@ -28,11 +28,14 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 ROOT = Path(__file__).parent
 BINARIES = "TEST_POSTGRES_BINARIES"  # another PostgreSQL to run the tests on, reached by DSN as an operator's own
 HOME = "MISENTINEL_HOME"
+PREPARED = "TEST_PREPARED"  # this process has its databases already: it was forked from one that made them
 # A test run need not survive a power cut.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get(PREPARED):
+        return
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is None:
         for name in [name for name in os.environ if name.startswith("MISENTINEL_")]:
