@@ -65,7 +65,7 @@ def in_forks(jobs: list[Job], *, limit: float, processes: int = 2) -> Iterator[t
     """Runs every job in a fork of its own, `processes` at a time; yields their numbers as they end."""
     waiting = list(enumerate(jobs))[::-1]
     running: dict[int, tuple[int, float, Path]] = {}
-    with tempfile.TemporaryDirectory(prefix="ms-mutation-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ms-mutation-") as folder, _ending(running):
         while waiting or running:
             while waiting and len(running) < processes:
                 number, job = waiting.pop()
@@ -86,10 +86,21 @@ def in_forks(jobs: list[Job], *, limit: float, processes: int = 2) -> Iterator[t
             yield number, Ended(value, crashed=bool(status) and pid != late, late=pid == late, seconds=seconds)
 
 
-def run_tests(tests: list[str], plugins: list[Any] | None = None) -> int:
-    """Runs tests in this process, the first failure ends it. Returns pytest's exit code."""
+@contextmanager
+def _ending(running: dict[int, Any]) -> Iterator[None]:
+    """Leaves no fork behind, however the loop ends."""
+    try:
+        yield
+    finally:
+        for pid in running:
+            os.killpg(pid, 9)
+            os.waitpid(pid, 0)
+
+
+def run_tests(tests: list[str], plugins: list[Any], *, stop: bool = True) -> int:
+    """Runs tests in this process, and with `stop` none after the first that fails. Returns pytest's exit code."""
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        return int(pytest.main([*QUIET, "-x", *tests], plugins=plugins))
+        return int(pytest.main([*QUIET, *(["-x"] if stop else []), *tests], plugins=plugins))
 
 
 def _fork(job: Job, told: Path) -> int:

@@ -17,8 +17,11 @@ from tests.mutation.ground import Job, in_forks, run_tests
 LIMIT_SECONDS = 90.0
 _BUDGET_SECONDS = 40.0  # of tests for one mutant, as they took without it
 TESTS = ("src", "tests/isolation", "tests/permissions", "tests/architecture", "tests/test_outages.py")
-_LEFT_OUT = ("src/misentinel/site/serving", "tests/permissions/test_matrix.py", "test_many_processes.py")
-"""What starts the program or a crowd of requests; too slow to be let loose on every mutant."""
+_LEFT_OUT = (
+    "src/misentinel/site/", "src/misentinel/kernel/", "tests/permissions/test_matrix", "test_many_processes", "test_smtp",
+    "test_mime", "test_faults", "test_latency", "test_templates", "test_protocol", "test_cards", "test_root_key",
+)  # fmt: skip
+"""What starts programs or floods them, and what walks over no guard: too slow to be let loose on every mutant."""
 
 
 @dataclass(slots=True)
@@ -71,20 +74,21 @@ class Verdict:
 
 
 def learn_covering(mutants: list[Mutant], paths: list[Path]) -> Covering:
-    """Runs the tests of every file once, each file in a fork of its own. Tests that fail cover nothing."""
+    """Runs the tests of every file once, each file in a fork of its own. Those that fail cover nothing."""
     lines: dict[str, set[int]] = {}
     for mutant in mutants:
         lines.setdefault(mutant.path, set()).update(range(mutant.line, mutant.last_line + 1))
-    covering = Covering()
+    covering, broken = Covering(), set()
     for number, ended in in_forks([_watching(str(path), lines) for path in paths], limit=300):
         if ended.value is None:
             raise RuntimeError(f"{paths[number]} did not run without a mutant")
-        if ended.value["failed"]:
-            raise RuntimeError(f"without a mutant, {ended.value['failed'][0]} fails already")
+        broken |= {*ended.value["failed"]}
         covering.seconds |= ended.value["seconds"]
         for path, found in ended.value["lines"].items():
             for line, tests in found.items():
-                covering.lines.setdefault(path, {}).setdefault(int(line), []).extend(tests)
+                covering.lines.setdefault(path, {}).setdefault(int(line), []).extend(set(tests) - broken)
+    for test in sorted(broken):
+        print(f"fails or is left out without any mutant: {test}", flush=True)
     return covering
 
 
@@ -113,7 +117,7 @@ def as_row(verdict: Verdict) -> dict[str, Any]:
 def _watching(path: str, lines: dict[str, set[int]]) -> Job:
     def job() -> dict[str, Any]:
         watching = Watching(lines)
-        run_tests([path], [watching])
+        run_tests([path], [watching], stop=False)
         return {"lines": watching.lines, "seconds": watching.seconds, "failed": sorted(watching.failed)}
 
     return job
