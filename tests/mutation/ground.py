@@ -25,7 +25,18 @@ from psycopg import sql
 
 import conftest
 
-QUIET = ["-o", "addopts=", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider", "--strict-markers", "-q", "--no-header", "--tb=line"]
+QUIET = [
+    "-o",
+    "addopts=",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+    "-p",
+    "no:cacheprovider",
+    "--strict-markers",
+    "-q",
+    "--no-header",
+    "--tb=line",
+]
 _PLANES = {"control": ("data", "default"), "vault": ("vault", "vault")}
 _NAME = "mutation"
 

@@ -105,7 +105,11 @@ def judge(mutants: list[Mutant], covering: Covering) -> Iterator[Verdict]:
 
 
 def test_files(root: Path) -> list[Path]:
-    found = [file for path in TESTS for file in sorted([root / path] if path.endswith(".py") else (root / path).rglob("test_*.py"))]
+    found = [
+        file
+        for path in TESTS
+        for file in sorted([root / path] if path.endswith(".py") else (root / path).rglob("test_*.py"))
+    ]
     return [file.relative_to(root) for file in found if not any(left in str(file) for left in _LEFT_OUT)]
 
 

@@ -7,24 +7,30 @@ from datetime import timedelta
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
+from django.db.models import F
 from django.test import Client
 
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import in_future, now
 from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
-from misentinel.teammates.models import Credential, SessionRecord, Teammate
+from misentinel.teammates.models import Credential, Grant, Role, SessionRecord, Teammate
+from misentinel.teammates.roles import shipped_roles
 from tests.cast import browser, hire, start_session
 
 Knock = Callable[[], Client]
+OWN_ROLE = frozenset({Permission.REPORTS, Permission.TRAIL})
+FOR_A_TIME = Permission.USER_DATA
 
 
 def everyone(acme: UUID, bolt: UUID) -> dict[str, Knock]:
     """Principals by name. Calling one gives a client; a teammate's has a session that nothing before has ended."""
     found: dict[str, Knock] = {"anonymous": browser}
     for name, permissions in _teammates().items():
-        teammate = hire(acme, name.title(), permissions)
+        found[name] = _signing_in(hire(acme, name.title(), permissions))
+    for name, teammate in _by_role(acme).items():
         found[name] = _signing_in(teammate)
+    found |= _for_a_time(acme)
     found["stale-step-up"] = _stale(hire(acme, "Stale"))
     found["other-owner"] = _signing_in(hire(bolt, "Mallory"))
     found |= _shut_out(acme) | _programs(acme)
@@ -34,6 +40,43 @@ def everyone(acme: UUID, bolt: UUID) -> dict[str, Knock]:
 def _teammates() -> dict[str, set[Permission] | frozenset[Permission]]:
     single = {f"only-{p.value}": {p} for p in Permission if p in GRANTABLE}
     return {"owner": GRANTABLE, "without-any": set(), **single}
+
+
+def holders(permission: Permission, *, fresh: bool) -> set[str]:
+    """Which teammates the console lets in where `permission` is needed, by nothing but what each was given."""
+    names = {name for name, held in _teammates().items() if permission in held} | {"other-owner"}
+    names |= {f"role-{key}" for key, role in shipped_roles().items() if permission in role.permissions}
+    names |= {"own-role"} if permission in OWN_ROLE else set()
+    names |= {"granted-for-a-time"} if permission is FOR_A_TIME else set()
+    return names if fresh else names | {"stale-step-up"}
+
+
+def crowd() -> set[str]:
+    """Every teammate who can sign in."""
+    roles = {f"role-{key}" for key in shipped_roles()}
+    return {*_teammates(), *roles, "own-role", "granted-for-a-time", "grant-ran-out", "other-owner", "stale-step-up"}
+
+
+def _by_role(acme: UUID) -> dict[str, Teammate]:
+    """One with each shipped role, and one with a role of the customer's own; none holds a single permission beside."""
+    found = {f"role-{key}": hire(acme, f"Role {key}", ()) for key in shipped_roles()}
+    for key in shipped_roles():
+        found[f"role-{key}"].shipped_role = key
+    found["own-role"] = hire(acme, "Own role", ())
+    found["own-role"].role = Role.objects.create(customer_id=acme, title="Own", permissions=sorted(OWN_ROLE))
+    for teammate in found.values():
+        teammate.save()
+    return found
+
+
+def _for_a_time(acme: UUID) -> dict[str, Knock]:
+    """One permission that still counts, and every permission there is, until a moment ago."""
+    lucky, late = hire(acme, "Granted for a time", ()), hire(acme, "Grant ran out", ())
+    given = {"reason": "Holiday cover", "given_by": "system"}
+    Grant.objects.create(teammate=lucky, permission=FOR_A_TIME, expires_at=in_future(days=1), **given)
+    for permission in GRANTABLE:
+        Grant.objects.create(teammate=late, permission=permission, expires_at=now(), **given)
+    return {"granted-for-a-time": _signing_in(lucky), "grant-ran-out": _signing_in(late)}
 
 
 def _signing_in(teammate: Teammate) -> Knock:
@@ -64,9 +107,15 @@ def _stale(teammate: Teammate) -> Knock:
     return knock
 
 
+_HAPPENED = {
+    "suspended": "suspended", "factorless": "without-second-factor", "unenrolled": "not-enrolled",
+    "revoked": "revoked-session", "idle": "idle-session", "expired": "expired-session", "turned": "old-cookie",
+}  # fmt: skip
+
+
 def _shut_out(acme: UUID) -> dict[str, Knock]:
     """Each held every permission and a session, until something happened to them."""
-    people = {name: hire(acme, name.title()) for name in ("suspended", "factorless", "unenrolled", "revoked", "idle")}
+    people = {name: hire(acme, name.title()) for name in _HAPPENED}
     sessions = {name: start_session(teammate) for name, teammate in people.items()}
     actions.suspend_teammate(system("test"), acme, people["suspended"].id)
     SessionRecord.objects.filter(id=sessions["suspended"]).update(ended_at=None)
@@ -75,11 +124,9 @@ def _shut_out(acme: UUID) -> dict[str, Knock]:
     people["unenrolled"].save()
     actions.revoke_sessions(system("test"), acme, people["revoked"].id)
     SessionRecord.objects.filter(id=sessions["idle"]).update(last_seen_at=now() - timedelta(hours=12))
-    names = {
-        "suspended": "suspended", "factorless": "without-second-factor", "unenrolled": "not-enrolled",
-        "revoked": "revoked-session", "idle": "idle-session",
-    }  # fmt: skip
-    return {names[name]: _showing(session_id) for name, session_id in sessions.items()}
+    SessionRecord.objects.filter(id=sessions["expired"]).update(expires_at=now())
+    SessionRecord.objects.filter(id=sessions["turned"]).update(turn=F("turn") + 1)
+    return {_HAPPENED[name]: _showing(session_id) for name, session_id in sessions.items()}
 
 
 def _showing(session_id: UUID) -> Knock:
