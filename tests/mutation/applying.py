@@ -1,36 +1,53 @@
 """Plants a mutant in this very process: every function of the file that differs gets the mutant's code.
 
-The functions stay the same objects, so whoever imported or registered one before meets the mutant. That costs a
-millisecond where importing the program anew costs seconds. Only for a process that ends with the mutant.
+The functions stay the same objects, so whoever imported or registered one before meets the mutant. That costs
+milliseconds where importing the program anew costs seconds.
 """
 
 from __future__ import annotations
 
+import ast
 import gc
 import types
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.mutation.finding import ROOT, Mutant, mutated
 
 
-def plant(mutant: Mutant) -> int:
-    """Returns how many functions were changed; 0 means that nothing of the file has been imported."""
-    path = ROOT / mutant.path
-    return replace_code(str(path), compile(mutated(path.read_text(), mutant), str(path), "exec"))
+class Planting:
+    """Knows the program's functions, as they are when it is made: after everything was imported."""
 
+    def __init__(self) -> None:
+        self._functions: dict[str, list[types.FunctionType]] = defaultdict(list)
+        for found in gc.get_objects():
+            if type(found) is types.FunctionType and found.__code__.co_filename.startswith(str(ROOT)):
+                self._functions[found.__code__.co_filename].append(found)
 
-def replace_code(filename: str, module: types.CodeType) -> int:
-    new = {(code.co_qualname, code.co_firstlineno): code for code in _inner(module)}
-    changed = 0
-    for function in [found for found in gc.get_objects() if type(found) is types.FunctionType]:
-        old = function.__code__
-        if old.co_filename != filename:
-            continue
-        code = new.get((old.co_qualname, old.co_firstlineno))
-        if code is not None and code != old:
-            function.__code__ = code
-            changed += 1
-    return changed
+    @contextmanager
+    def planted(self, mutant: Mutant) -> Iterator[int]:
+        """Yields how many functions are the mutant's inside the block; 0 means that none of them was imported."""
+        was = self.replace(mutant.path, mutated((ROOT / mutant.path).read_text(), mutant))
+        try:
+            yield len(was)
+        finally:
+            for function, code in was:
+                function.__code__ = code
+
+    def replace(self, path: str, tree: ast.Module) -> list[tuple[types.FunctionType, types.CodeType]]:
+        """Gives the file's functions the code of `tree`, whose lines are the file's. Returns what they had before."""
+        filename = str(ROOT / path)
+        module = compile(tree, filename, "exec")
+        new = {(code.co_qualname, code.co_firstlineno): code for code in _inner(module)}
+        was = []
+        for function in self._functions[filename]:
+            old = function.__code__
+            code = new.get((old.co_qualname, old.co_firstlineno))
+            if code is not None and code != old:
+                function.__code__ = code
+                was.append((function, old))
+        return was
 
 
 def _inner(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -30,7 +30,6 @@ class Mutant:
 
     path: str
     line: int
-    last_line: int
     where: str
     kind: str
     text: str
@@ -66,8 +65,7 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
                 continue
             again = seen[where, kind, text]
             seen[where, kind, text] += 1
-            last = getattr(told, "end_lineno", node.lineno) or node.lineno
-            found.append(Mutant(path, node.lineno, last, where, kind, text, site, part, again))
+            found.append(Mutant(path, node.lineno, where, kind, text, site, part, again))
     return found
 
 

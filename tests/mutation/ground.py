@@ -1,20 +1,18 @@
-"""A warm process to fork from: clusters, migrated databases, the program and every test imported, no connection open.
+"""A warm process to fork from: clusters, migrated databases, the program imported, no connection open.
 
-Each fork gets control and vault databases of its own, cloned from the warm ones, so that what one mutant breaks is
-gone with it.
+Each fork gets control and vault databases of its own, cloned from the warm ones, so that what a mutant breaks is gone
+with it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,126 +23,84 @@ from psycopg import sql
 
 import conftest
 
-QUIET = [
-    "-o",
-    "addopts=",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
-    "-p",
-    "no:cacheprovider",
-    "--strict-markers",
-    "-q",
-    "--no-header",
-    "--tb=line",
-]
+GROUND = "TEST_GROUND"
+"""Set by a test run that starts this program: its clusters are used, so that none need be started."""
+_QUIET = [
+    "-o", "addopts=", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider", "-q", "--tb=line",
+]  # fmt: skip
 _PLANES = {"control": ("data", "default"), "vault": ("vault", "vault")}
-_NAME = "mutation"
-
-Job = Callable[[], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a fork ended: what its job returned, or that it crashed or was stopped at its time limit."""
-
-    value: Any = None
-    crashed: bool = False
-    late: bool = False
-    seconds: float = 0.0
 
 
 @contextmanager
-def warm_ground(paths: list[str]) -> Iterator[None]:
-    """Prepares this process, and imports the tests in `paths`. Uses the clusters of the test run it is started by."""
+def warm_ground() -> Iterator[None]:
+    """Prepares this process. Leaves no cluster behind that it started."""
     config = SimpleNamespace()
-    if not (os.environ.get("TEST_GROUND") and os.environ.get(conftest.HOME)):
+    if not (os.environ.get(GROUND) and os.environ.get(conftest.HOME)):
         for name in [name for name in os.environ if name.startswith("MISENTINEL_")]:
             del os.environ[name]
         os.environ[conftest.HOME] = tempfile.mkdtemp(prefix="ms-mutation-")
         conftest._start_clusters(config, Path(os.environ[conftest.HOME]))
     try:
-        conftest._prepare_process(f"{_NAME}_{os.getpid()}")
+        conftest._prepare_process(f"mutation_{os.getpid()}")
         os.environ[conftest.PREPARED] = "1"
-        _import_tests(paths)
-        _close_connections()
+        from django.db import connections
+
+        from misentinel.site import urls  # the whole program, once for all forks
+
+        assert urls.DECLARATIONS
+        for connection in connections.all(initialized_only=True):
+            connection.close()
         yield
     finally:
         conftest.pytest_unconfigure(config)
 
 
-def in_forks(jobs: list[Job], *, limit: float, processes: int = 2) -> Iterator[tuple[int, Ended]]:
-    """Runs every job in a fork of its own, `processes` at a time; yields their numbers as they end."""
-    waiting = list(enumerate(jobs))[::-1]
-    running: dict[int, tuple[int, float, Path]] = {}
-    with tempfile.TemporaryDirectory(prefix="ms-mutation-") as folder, _ending(running):
-        while waiting or running:
-            while waiting and len(running) < processes:
-                number, job = waiting.pop()
-                told = Path(folder) / str(number)
-                running[_fork(job, told)] = (number, time.monotonic(), told)
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            late = next((p for p, (_, since, _) in running.items() if time.monotonic() - since > limit), 0)
-            if not pid and late:
-                os.killpg(late, 9)
-                pid, status = os.waitpid(late, 0)
-            if pid not in running:
+class Fork:
+    """One job in a process of its own, in a process group of its own."""
+
+    def __init__(self, job: Callable[[], None]) -> None:
+        self.pid = os.fork()
+        if not self.pid:
+            _run_and_exit(job)
+        self._status: int | None = None
+
+    def ended(self) -> bool:
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = status
+                _drop_databases(pid)
+        return self._status is not None
+
+    def end(self) -> None:
+        """Kills it with all it started, unless it has ended."""
+        if not self.ended():
+            os.killpg(self.pid, 9)
+            while not self.ended():
                 time.sleep(0.01)
-                continue
-            number, since, told = running.pop(pid)
-            value = json.loads(told.read_text()) if told.exists() and not status else None
-            seconds = time.monotonic() - since
-            _drop_databases(pid)
-            yield number, Ended(value, crashed=bool(status) and pid != late, late=pid == late, seconds=seconds)
 
 
-@contextmanager
-def _ending(running: dict[int, Any]) -> Iterator[None]:
-    """Leaves no fork behind, however the loop ends."""
-    try:
-        yield
-    finally:
-        for pid in running:
-            os.killpg(pid, 9)
-            os.waitpid(pid, 0)
-
-
-def run_tests(tests: list[str], plugins: list[Any], *, stop: bool = True) -> int:
-    """Runs tests in this process, and with `stop` none after the first that fails. Returns pytest's exit code."""
+def run_session(files: list[str], plugin: Any) -> None:
+    """Runs pytest in this process over `files`; `plugin` does with the tests what it likes. Raises if it cannot."""
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        return int(pytest.main([*QUIET, *(["-x"] if stop else []), *tests], plugins=plugins))
+        code = pytest.main([*_QUIET, *files], plugins=[plugin])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest ended with {code!r} over {files}")
 
 
-def _fork(job: Job, told: Path) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    os.setpgid(0, 0)
+def _run_and_exit(job: Callable[[], None]) -> None:
     status = 1
     try:
+        os.setpgid(0, 0)
         _clone_databases()
-        value = job()
-        told.write_text(json.dumps(value))
+        job()
         status = 0
-    except BaseException as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # the parent sees the status
+    except Exception:  # noqa: BLE001  told on standard error, and by the status
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-def _import_tests(paths: list[str]) -> None:
-    said = StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
-        code = pytest.main([*QUIET, "-qq", "--collect-only", *paths])
-    if code:
-        raise RuntimeError(f"the tests cannot be collected: {said.getvalue()[-6000:]}")
-
-
-def _close_connections() -> None:
-    from django.db import connections
-
-    for connection in connections.all(initialized_only=True):
-        connection.close()
 
 
 def _clone_databases() -> None:
