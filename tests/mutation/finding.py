@@ -99,21 +99,19 @@ def _is_in(path: str, places: tuple[str, ...]) -> bool:
 
 
 def _places(tree: ast.Module) -> dict[int, str]:
-    """The function that each node stands in, by the node's identity."""
+    """The function that each node stands in, by the node's identity; empty for what runs when the module is imported."""
     places: dict[int, str] = {}
 
-    def walk(node: ast.AST, where: str) -> None:
+    def walk(node: ast.AST, where: str, runs_later: bool) -> None:
         for child in ast.iter_child_nodes(node):
-            inner = where
+            inner, later = where, runs_later
             if isinstance(child, ast.FunctionDef | ast.ClassDef):
                 inner = f"{where}.{child.name}".lstrip(".")
-            if isinstance(child, ast.ClassDef) or (isinstance(node, ast.ClassDef) and inner == where):
-                places[id(child)] = ""
-            else:
-                places[id(child)] = where
-            walk(child, inner)
+                later = runs_later or isinstance(child, ast.FunctionDef)
+            places[id(child)] = where if runs_later else ""
+            walk(child, inner, later)
 
-    walk(tree, "")
+    walk(tree, "", False)
     return places
 
 
