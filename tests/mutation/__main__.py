@@ -34,7 +34,7 @@ def main() -> int:
         mutants = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))
     excused = equivalent.reasons()
     mutants = [mutant for mutant in mutants if mutant.name not in excused or options.also_equivalent]
-    files = test_files()
+    files = options.tests.split(",") if options.tests else test_files()
     began = time.monotonic()
     with warm_ground():
         covering = _covering(options, files)
@@ -63,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only guards whose line, as listed, contains this")
     parser.add_argument("--sample", type=int, default=0, help="only so many of them, chosen by --seed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tests", default="", help="only these files of tests, by commas")
     parser.add_argument("--covering", type=Path, help="keep here what the tests cover, or take it from here")
     parser.add_argument("--also-equivalent", action="store_true", help="also those that are excused")
     parser.add_argument("--report", type=Path, default=HERE / "var" / "mutation", help="the folder for the report")

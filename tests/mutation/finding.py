@@ -99,7 +99,7 @@ def _is_in(path: str, places: tuple[str, ...]) -> bool:
 
 
 def _places(tree: ast.Module) -> dict[int, str]:
-    """The function that each node stands in, by the node's identity; empty for what runs when the module is imported."""
+    """The function that each node stands in, by the node's identity; empty for what runs at import."""
     places: dict[int, str] = {}
 
     def walk(node: ast.AST, where: str, runs_later: bool) -> None:

@@ -78,8 +78,9 @@ def learn_covering(mutants: list[Mutant], files: list[str]) -> Covering:
     paths = sorted({mutant.path for mutant in mutants})
     covering = Covering()
     with tempfile.TemporaryDirectory(prefix="ms-mutation-") as folder:
-        told = [Path(folder) / str(number) for number in range(_PROCESSES)]
-        forks = [Fork(_watching(files[number::_PROCESSES], paths, told[number])) for number in range(_PROCESSES)]
+        shares = [share for number in range(_PROCESSES) if (share := files[number::_PROCESSES])]
+        told = [Path(folder) / str(number) for number in range(len(shares))]
+        forks = [Fork(_watching(share, paths, path)) for share, path in zip(shares, told, strict=True)]
         try:
             while any([not fork.ended() for fork in forks]):  # noqa: C419  every one is asked
                 time.sleep(0.1)
