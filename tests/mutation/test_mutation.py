@@ -162,16 +162,10 @@ def test_a_guard_that_no_test_walks_over_has_survived() -> None:
 
 
 def test_the_neighbours_that_walk_over_least_come_first() -> None:
-    mutant = Mutant(
-        "teammates/rules.py", statements((ROOT / "teammates/rules.py").read_text())[0], "f", "never", "x", 1
-    )
+    path = "teammates/rules.py"
+    line = statements((ROOT / path).read_text())[0]
     tests = ["tests/a.py::x", "src/misentinel/teammates/tests/b.py::y", "src/misentinel/teammates/tests/c.py::z"]
     covering = Covering()
-    covering.add(
-        {
-            "lines": {"teammates/rules.py": {mutant.line: tests}, "web/gate.py": {1: tests[1:2]}},
-            "seconds": dict.fromkeys(tests, 0.1),
-            "failed": [],
-        }
-    )
-    assert covering.tests_for(mutant) == [tests[2], tests[1], tests[0]]
+    lines = {path: {line: tests}, "web/gate.py": {1: tests[1:2]}}
+    covering.add({"lines": lines, "seconds": dict.fromkeys(tests, 0.1), "failed": []})
+    assert covering.tests_for(Mutant(path, line, "f", "never", "x", 1)) == [tests[2], tests[1], tests[0]]
