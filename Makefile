@@ -5,11 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-<<<<<<< HEAD
 .PHONY: help setup run test audit matrix lint fmt bench screenshots lock clean
-=======
-.PHONY: help setup run test matrix audit lint fmt bench screenshots lock clean
->>>>>>> 5288d8f (Take every guard away in turn, and list those that no test misses)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,10 +36,6 @@ audit: $(VENV)/developer ## Strangers' tools and slow checks, one line each: cle
 
 matrix: $(VENV)/developer ## Write tests/permissions/matrix.txt anew; read the diff
 	@WRITE_MATRIX=1 $(BIN)/python -m pytest tests/permissions/test_matrix.py
-
-audit: $(VENV)/developer ## What takes too long for every run: the whole matrix, and every guard taken away in turn
-	@WHOLE_MATRIX=1 $(BIN)/python -m pytest tests/permissions/test_matrix.py
-	@./scripts/mutate_guards
 
 lint: $(VENV)/developer ## ruff, mypy, import contracts, our own checks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy && $(BIN)/lint-imports
