@@ -74,7 +74,9 @@ def test_evidence_that_was_skipped_or_never_ran_is_told():
     ]
 
 
-@pytest.mark.parametrize(("arguments", "ends"), [([], 1), (["checks/test_there.py"], 0), (["-k", "runs"], 0)])
+@pytest.mark.parametrize(
+    ("arguments", "ends"), [([], 1), (["-m", "not audit"], 1), (["checks/test_there.py"], 0), (["-k", "runs"], 0)]
+)
 def test_a_whole_run_without_its_evidence_ends_in_red(tmp_path: Path, arguments: list[str], ends: int):
     """With a project of its own: one test that is called evidence runs, the other is skipped."""
     (tmp_path / "docs").mkdir()
@@ -82,7 +84,7 @@ def test_a_whole_run_without_its_evidence_ends_in_red(tmp_path: Path, arguments:
     header = "id,level,chapter,status,what,evidence,reason\n"
     row = "1.1.1,1,V1,pass,Something,checks/test_there.py::test_runs checks/test_there.py::test_skipped,\n"
     (tmp_path / "docs" / "asvs.csv").write_text(header + row)
-    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = checks\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = checks\nmarkers = audit\n")
     (tmp_path / "checks" / "test_there.py").write_text(
         'import pytest\n\n\ndef test_runs():\n    pass\n\n\ndef test_skipped():\n    pytest.skip("not today")\n'
     )
@@ -91,6 +93,7 @@ def test_a_whole_run_without_its_evidence_ends_in_red(tmp_path: Path, arguments:
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
+    assert evidence.EVERY_DAY in (ROOT / "pyproject.toml").read_text()
     assert ran.returncode == ends, ran.stdout + ran.stderr
     assert ("test_skipped is evidence for ASVS 1.1.1 and was skipped" in ran.stdout) == bool(ends)
 
