@@ -10,7 +10,7 @@ from misentinel.messages.rules import templates
 from misentinel.site.serving import tls, worker
 from misentinel.teammates import rules, throttle
 from misentinel.teammates.contracts import Permission
-from misentinel.teammates.queries import principals
+from misentinel.teammates.queries import limits
 from tests.cast import browser, hire, signed_in
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def test_what_the_page_says_of_surroundings_is_so():
     for said in (
         f"in {throttle.WINDOW.seconds // 60} minutes for one account, {throttle._PER_ADDRESS} times that",
         f"within {throttle._FAMILIAR.days} days",
-        f"after {principals.IDLE_LIMIT.seconds // 3600} hours without one, or {principals.ABSOLUTE_LIMIT.days} days",
+        f"after {limits.IDLE_LIMIT.seconds // 3600} hours without one, or {limits.ABSOLUTE_LIMIT.days} days",
         f"older than {rules.PROOF_LASTS.seconds // 60} minutes",
         "any number of sessions at once",
     ):

@@ -11,6 +11,7 @@ write to the home folder could empty it; whoever can only read it learns digests
 from __future__ import annotations
 
 import hashlib
+import hmac
 import mmap
 import os
 import struct
@@ -49,7 +50,9 @@ class Kind(Enum):
     def digest(self, password: str) -> bytes:
         if self is Kind.NTLM:
             return ntlm(password)
-        return hashlib.sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+        # Lists of leaked passwords hold SHA-1; a password is looked up in them, and nothing is proved with it.
+        spelt = password.encode("utf-8", "surrogatepass")
+        return hashlib.sha1(spelt, usedforsecurity=False).digest()  # nosemgrep: no-weak-digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Blocklist:
             digest.update(self._map[offset : min(offset + step, end)])
             if progress is not None:
                 progress(min(offset + step, end), end)
-        return digest.digest() == self._map[end:]
+        return hmac.compare_digest(digest.digest(), self._map[end:])
 
 
 def split(digest: bytes, bits: int) -> tuple[int, bytes]:
