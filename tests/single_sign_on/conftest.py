@@ -9,7 +9,7 @@ import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -59,6 +59,34 @@ def hostile(certificate) -> Iterator[Hostile]:
         yield found
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="package")
+def saml_keys(tmp_path_factory) -> tuple[Path, Path, str]:
+    """The provider's certificate and key as files, and the certificate's text."""
+    from misentinel.teammates.sso.saml import new_key_pair
+
+    folder = tmp_path_factory.mktemp("saml")
+    private, text = new_key_pair("id.acme.example.com")
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_text(text)
+    files[1].write_bytes(private)
+    return *files, text
+
+
+@pytest.fixture(scope="package")
+def saml_provider(saml_keys) -> Iterator[Callable[[str, str, str], dict[str, str]]]:
+    """npm samlify: takes our metadata, the query of our request and an address; gives what the browser would post."""
+    if shutil.which("node") is None:
+        pytest.skip("samlify needs Node.js, which is not installed here (Debian: apt-get install nodejs npm)")
+    with running(["node", str(NODE / "saml.js"), str(saml_keys[0]), str(saml_keys[1])]) as process:
+
+        def answer(metadata: str, query: str, email: str) -> dict[str, str]:
+            process.stdin.write(json.dumps({"metadata": metadata, "query": query, "email": email}) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield answer
 
 
 @contextmanager

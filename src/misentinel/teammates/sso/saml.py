@@ -103,6 +103,7 @@ def sign_in_url(connection: ConnectionView, private_key: str, *, request_id: str
     asked = _Request(auth.get_settings(), request_id)
     parameters = {"SAMLRequest": asked.get_request(), "RelayState": state}
     auth.add_request_signature(parameters, Names.RSA_SHA256)
+    parameters["Signature"] = parameters.pop("Signature")  # last, as the binding orders what is signed before it
     url: str = auth.redirect_to(auth.get_sso_url(), parameters)
     return url
 
