@@ -14,6 +14,7 @@ class ActorKind(StrEnum):
     TEAMMATE = "teammate"
     API_TOKEN = "api_token"  # noqa: S105  a kind, not a secret
     WRITE_KEY = "write_key"
+    PROVISIONING_KEY = "provisioning"
     PERSON = "person"
     OPERATOR = "operator"
     SYSTEM = "system"

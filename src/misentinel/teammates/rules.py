@@ -10,7 +10,7 @@ from misentinel.kernel.errors import Conflict, Invalid, Refused
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission, Principal
 
 PROOF_LASTS = timedelta(minutes=5)
-_PRINCIPALS = frozenset({ActorKind.TEAMMATE, ActorKind.API_TOKEN, ActorKind.WRITE_KEY})
+_PRINCIPALS = frozenset({ActorKind.TEAMMATE, ActorKind.API_TOKEN, ActorKind.WRITE_KEY, ActorKind.PROVISIONING_KEY})
 
 
 def allowed(principal: Principal, permission: Permission) -> bool:
@@ -23,7 +23,9 @@ def allowed(principal: Principal, permission: Permission) -> bool:
         return principal.kind is ActorKind.TEAMMATE
     if permission is Permission.WRITE_EVENTS:
         return principal.kind is ActorKind.WRITE_KEY
-    if principal.kind is ActorKind.WRITE_KEY:
+    if permission is Permission.PROVISION:
+        return principal.kind is ActorKind.PROVISIONING_KEY
+    if principal.kind in (ActorKind.WRITE_KEY, ActorKind.PROVISIONING_KEY):
         return False
     return permission in GRANTABLE and permission in principal.permissions
 
@@ -91,6 +93,10 @@ def scope_of(kind: CredentialKind, permissions: frozenset[Permission]) -> frozen
         if permissions - {Permission.WRITE_EVENTS}:
             raise Invalid("A write key writes events and can hold no other permission. Create an API token instead.")
         return frozenset({Permission.WRITE_EVENTS})
+    if kind is CredentialKind.PROVISIONING_KEY:
+        if permissions - {Permission.PROVISION}:
+            raise Invalid("A provisioning key provisions teammates and can hold no other permission.")
+        return frozenset({Permission.PROVISION})
     if not permissions:
         raise Invalid("An API token without any permission can do nothing. Choose at least one.")
     if permissions - GRANTABLE:

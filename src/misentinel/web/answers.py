@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -56,8 +57,10 @@ def _failure(gate: Gate, error: MiSentinelError) -> HttpResponse:
     return page(gate.request, error.status, _told(error), gate=gate)
 
 
-def problem(request: HttpRequest, error: MiSentinelError) -> JsonResponse:
+def problem(request: HttpRequest, error: MiSentinelError) -> HttpResponse:
     """An RFC 9457 problem: `type`, `title`, `status`, `detail`, and the request id as `instance`."""
+    if request.path.startswith("/scim/"):
+        return _scim_problem(request, error)
     body: dict[str, Any] = {
         "type": f"urn:misentinel:problem:{error.code}",
         "title": _TITLES.get(error.status, "Error"),
@@ -68,6 +71,23 @@ def problem(request: HttpRequest, error: MiSentinelError) -> JsonResponse:
     response = JsonResponse(body, status=error.status, content_type="application/problem+json")
     if isinstance(error, NotSignedIn):
         response["WWW-Authenticate"] = 'Basic realm="MiSentinel", charset="UTF-8", Bearer'
+    return response
+
+
+def _scim_problem(request: HttpRequest, error: MiSentinelError) -> HttpResponse:
+    """The same for a company's directory, in SCIM's form (RFC 7644, 3.12)."""
+    status = 400 if isinstance(error, Invalid) else error.status
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(status), "detail": _told(error)
+    }  # fmt: skip
+    scim_type = str(error.details.get("scim_type") or ("invalidValue" if isinstance(error, Invalid) else ""))
+    if scim_type:
+        body["scimType"] = scim_type
+    response = HttpResponse(json.dumps(body), status=status, content_type="application/scim+json")
+    if isinstance(error, TooMany):
+        response["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotSignedIn):
+        response["WWW-Authenticate"] = "Bearer"
     return response
 
 
@@ -103,7 +123,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _by_path(request: HttpRequest, error: MiSentinelError) -> HttpResponse:
-    if request.path.startswith(("/v1/", "/api/")):
+    if request.path.startswith(("/v1/", "/api/", "/scim/")):
         return problem(request, error)
     return page(request, error.status, error.message)
 

@@ -15,13 +15,14 @@ from misentinel.teammates import rules
 from misentinel.teammates.actions.inviting import held_by
 from misentinel.teammates.contracts import CredentialKind, NewCredential, Permission
 from misentinel.teammates.key_form import new_secret
-from misentinel.teammates.models import Credential
+from misentinel.teammates.models import Connection, Credential
+from misentinel.teammates.queries.holding import known_permissions
 from misentinel.teammates.queries.lists import view_credential
 from misentinel.teammates.queries.principals import digest_of
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
 
-PREFIX = {CredentialKind.API_TOKEN: "mst_", CredentialKind.WRITE_KEY: "msw_"}
+PREFIX = {CredentialKind.API_TOKEN: "mst_", CredentialKind.WRITE_KEY: "msw_", CredentialKind.PROVISIONING_KEY: "msp_"}
 
 
 def create_credential(
@@ -33,6 +34,7 @@ def create_credential(
     permissions: Iterable[Permission] = (),
     expires_at: datetime | None = None,
     read_only: bool = False,
+    connection_id: UUID | None = None,
 ) -> NewCredential:
     """Creates a key and returns it with its secret, which is never readable again.
 
@@ -54,12 +56,26 @@ def create_credential(
         row = Credential.objects.create(
             customer_id=customer_id, kind=kind.value, name=name, digest=digest_of(secret), hint=hint_of(secret),
             permissions=sorted(scope), created_at=now(), expires_at=expires_at, read_only=read_only,
+            connection=_reached(actor, customer_id, kind, connection_id),
         )  # fmt: skip
         record_control(
             actor, Tag.CREDENTIAL_CREATE, customer_id=customer_id, object_kind="credential", object_id=row.id,
             details={"kind": kind.value, "permissions": sorted(scope), "read_only": read_only},
         )  # fmt: skip
     return NewCredential(view_credential(row), secret)
+
+
+def _reached(actor: Actor, customer_id: UUID, kind: CredentialKind, connection_id: UUID | None) -> Connection | None:
+    """The connection that a provisioning key belongs to; its maker holds all that may be handed out through it."""
+    if kind is not CredentialKind.PROVISIONING_KEY:
+        return None
+    if connection_id is None:
+        raise Invalid("A provisioning key belongs to a connection of single sign-on. Make it there.")
+    row = Connection.objects.select_for_update().filter(id=connection_id, customer_id=customer_id).first()
+    if row is None:
+        raise NotFound("There is no such connection.")
+    rules.require_grantable(held_by(actor, customer_id), frozenset(), known_permissions(row.ceiling))
+    return row
 
 
 def revoke_credential(actor: Actor, customer_id: UUID, credential_id: UUID) -> None:

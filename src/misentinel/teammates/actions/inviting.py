@@ -139,6 +139,13 @@ def held_by(actor: Actor, customer_id: UUID) -> frozenset[Permission] | None:
         token = Credential.objects.filter(id=actor.id, customer_id=customer_id, revoked_at=None).first()
         if token is not None:
             return known_permissions(token.permissions)
+    if actor.kind is ActorKind.PROVISIONING_KEY:
+        key = Credential.objects.select_related("connection").filter(
+            id=actor.id, customer_id=customer_id, revoked_at=None
+        )
+        found = key.first()
+        if found is not None and found.connection is not None:
+            return known_permissions(found.connection.ceiling)
     raise Refused("You cannot hand out permissions here.")
 
 

@@ -301,9 +301,12 @@ class NoticeView:
 
 
 class CredentialKind(StrEnum):
-    """Keys for programs: a write key sends events and reads nothing; an API token holds what it was given."""
+    """Keys for programs: a write key sends events and reads nothing; an API token holds what it was given; a
+    provisioning key speaks for a company's directory over SCIM and holds nothing else.
+    """
 
     WRITE_KEY = "write_key"
+    PROVISIONING_KEY = "provisioning"
     API_TOKEN = "api_token"  # noqa: S105 - a kind, not a secret
 
 

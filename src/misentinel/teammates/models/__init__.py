@@ -10,6 +10,7 @@ from misentinel.teammates.models.accounts import EmailChange, Enrolment, Recover
 from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.notices import NoticeRecord
 from misentinel.teammates.models.passkeys import Challenge, Passkey
+from misentinel.teammates.models.provisioning import DirectoryGroup, Provisioned
 from misentinel.teammates.models.recovery import RecoveryRequest
 from misentinel.teammates.models.roles import Grant, Role
 from misentinel.teammates.models.sessions import Device, SessionLimits, SessionRecord
@@ -22,11 +23,13 @@ __all__ = [
     "ConnectionDomain",
     "Credential",
     "Device",
+    "DirectoryGroup",
     "EmailChange",
     "Enrolment",
     "Grant",
     "NoticeRecord",
     "Passkey",
+    "Provisioned",
     "RecoveryCode",
     "RecoveryRequest",
     "Role",

@@ -35,6 +35,8 @@ class Credential(models.Model):
     earlier_until = models.DateTimeField(null=True)
     earlier_used_at = models.DateTimeField(null=True)
     signing_key = models.BinaryField(max_length=32, null=True)
+    connection = models.ForeignKey("teammates.Connection", on_delete=models.CASCADE, null=True, related_name="keys")
+    """For provisioning keys: the connection whose domains they may touch."""
     warned_at = models.DateTimeField(null=True)
     """When its customer was told that it expires soon."""
 
@@ -43,7 +45,14 @@ class Credential(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(kind=CredentialKind.WRITE_KEY.value) | models.Q(permissions=["write-events"]),
                 name="teammates_write_keys_only_write",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(connection=None) & ~models.Q(kind=CredentialKind.PROVISIONING_KEY.value)
+                | models.Q(
+                    connection__isnull=False, kind=CredentialKind.PROVISIONING_KEY.value, permissions=["provision"]
+                ),
+                name="teammates_provisioning_keys_only_provision",
+            ),
         ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import ValidationError
 
@@ -65,7 +65,7 @@ def openapi(gate: Gate) -> JsonResponse:
 
 
 @api.exception_handler(ValidationError)
-def _not_valid(request: HttpRequest, error: Any) -> JsonResponse:
+def _not_valid(request: HttpRequest, error: Any) -> HttpResponse:
     told = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors)
     return problem(request, Invalid(f"These parameters cannot be used: {told}."))
 

@@ -11,6 +11,7 @@ KINDS = {
     ActorKind.TEAMMATE: "A teammate",
     ActorKind.API_TOKEN: "API token",
     ActorKind.WRITE_KEY: "Write key",
+    ActorKind.PROVISIONING_KEY: "Provisioning key",
     ActorKind.PERSON: "The person",
     ActorKind.OPERATOR: "Operator",
     ActorKind.SYSTEM: "MiSentinel",

@@ -8,10 +8,13 @@ from uuid import UUID
 from django import forms
 from django.http import HttpResponse
 
+from misentinel.kernel import settings
 from misentinel.kernel.errors import NotFound
 from misentinel.teammates import queries
 from misentinel.teammates.contracts import GRANTABLE, Permission, TeammateView
 from misentinel.teammates.queries.connections import get_connection, list_connections
+from misentinel.teammates.queries.provisioning import list_groups, list_provisioning_keys
+from misentinel.teammates.queries.roles import list_roles
 from misentinel.teammates.sso import saml
 from misentinel.teammates.sso.contracts import ConnectionKind, ConnectionView
 from misentinel.teammates.sso.rules import fingerprint
@@ -65,6 +68,10 @@ def page(
         "keeper": next((one for one in teammates if one.id == connection.break_glass_id), None),
         "choices": _choices(gate, connection.default_permissions),
         "limits": _choices(gate, connection.ceiling),
+        "scim_url": f"{settings.load().base_url}/scim/v2",
+        "keys": list_provisioning_keys(connection.id),
+        "groups": list_groups(connection.id),
+        "roles": list_roles(gate.customer_id),
         "told": told,
     }
     return render(gate, "console/single_sign_on/connection.html", context, status=status)
