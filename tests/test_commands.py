@@ -34,6 +34,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "customer show": ["{acme}"],
     "customer rotate-key": ["{acme}"],
     "customer close": ["{acme}", "--yes"],
+    "sso list": ["--customer", "{acme}"],
+    "sso off": ["--customer", "{acme}"],
     "stores migrate": [],
     "teammate invite": ["{email}", "--customer", "{acme}", "--owner"],
     "teammate link": ["{ben}", "--customer", "{acme}"],

@@ -36,7 +36,7 @@ from misentinel.site import urls
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
-from misentinel.teammates.models import Connection
+from misentinel.teammates.models import Connection, ConnectionDomain, DirectoryGroup
 from misentinel.teammates.passkeys import NewPasskey, keep
 from misentinel.teammates.queries import list_devices, list_sessions
 from misentinel.teammates.sso.saml import new_key_pair
@@ -112,6 +112,24 @@ def _connection(store: Store) -> UUID:
     return row.id
 
 
+def _directory(store: Store) -> tuple[Connection, str]:
+    """A connection whose directory reaches everybody of this customer who was hired, and a key for it."""
+    row = Connection.objects.get(id=_connection(store))
+    ConnectionDomain.objects.filter(domain="example.com").delete()
+    ConnectionDomain.objects.create(domain="example.com", connection=row)
+    made = actions.create_credential(
+        system("test"), store.customer_id, CredentialKind.PROVISIONING_KEY, name="Directory", connection_id=row.id
+    )
+    return row, made.secret
+
+
+def _group(store: Store) -> UUID:
+    """In the directory that `client_for` shows a key of, where there is one."""
+    latest = Connection.objects.filter(customer_id=store.customer_id, keys__isnull=False).order_by("-id").first()
+    connection = latest or _directory(store)[0]
+    return DirectoryGroup.objects.create(connection=connection, name=f"Group {new_id()}").id
+
+
 # What each parameter of a URL names, and how Bolt comes to have one. A new parameter belongs here.
 OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
@@ -122,6 +140,8 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "passkey_id": _passkey,
     "key_id": _key,
     "connection_id": _connection,
+    "user_id": lambda store: hire(store.customer_id, "Mallory").id,
+    "group_id": _group,
     "person_id": _person,
     "segment_id": _segment,
     "message_id": _message,
@@ -179,8 +199,9 @@ def test_a_neighbours_id_answers_as_one_that_does_not_exist(acme, bolt, declarat
 )
 def test_ones_own_id_does_answer(acme, declaration: Declaration) -> None:
     """Or the test above would pass for a route that finds nothing at all."""
+    client = client_for(acme, declaration)
     ids = {name: OBJECTS[name](acme) for name in PARAMETER.findall(declaration.path)}
-    assert send(client_for(acme, declaration), declaration, ids).status_code == 200
+    assert send(client, declaration, ids).status_code == 200
 
 
 def test_the_comparison_of_work_sees_what_only_one_of_two_answers_cost(acme) -> None:
@@ -195,6 +216,8 @@ def test_the_comparison_of_work_sees_what_only_one_of_two_answers_cost(acme) -> 
 def client_for(store: Store, declaration: Declaration) -> Client:
     if declaration.edge is Edge.CONSOLE:
         return signed_in(hire(store.customer_id, "Asha"))
+    if declaration.needs is Permission.PROVISION:
+        return browser(HTTP_AUTHORIZATION=f"Bearer {_directory(store)[1]}")
     made = actions.create_credential(
         system("test"), store.customer_id, CredentialKind.API_TOKEN, name="All", permissions=GRANTABLE
     )

@@ -14,7 +14,7 @@ from misentinel.kernel.actor import system
 from misentinel.kernel.clock import in_future, now
 from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
-from misentinel.teammates.models import Credential, Grant, Role, SessionRecord, Teammate
+from misentinel.teammates.models import Connection, Credential, Grant, Role, SessionRecord, Teammate
 from misentinel.teammates.roles import shipped_roles
 from tests.cast import browser, hire, start_session
 
@@ -137,16 +137,24 @@ def _showing(session_id: UUID) -> Knock:
 def _programs(acme: UUID) -> dict[str, Knock]:
     kinds = {
         "write-key": (CredentialKind.WRITE_KEY, ()),
+        "provisioning-key": (CredentialKind.PROVISIONING_KEY, ()),
         "revoked-write-key": (CredentialKind.WRITE_KEY, ()),
         "api-token": (CredentialKind.API_TOKEN, GRANTABLE),
         **{f"api-token-{one}": (CredentialKind.API_TOKEN, {one}) for one in sorted(GRANTABLE)},
         "expired-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
         "revoked-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
     }
+    connection = Connection.objects.create(customer_id=acme, kind="saml", name="Directory", issuer="x", secret=b"")
     found: dict[str, Knock] = {}
     for name, (kind, permissions) in kinds.items():
         made = actions.create_credential(
-            system("test"), acme, kind, name=name, permissions=permissions, expires_at=in_future(days=1)
+            system("test"),
+            acme,
+            kind,
+            name=name,
+            permissions=permissions,
+            expires_at=in_future(days=1),
+            connection_id=connection.id if kind is CredentialKind.PROVISIONING_KEY else None,
         )
         if name.startswith("expired"):
             Credential.objects.filter(id=made.view.id).update(expires_at=now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from misentinel.cli import customers, keys, passwords, roles, stores, teammates, trail
+from misentinel.cli import customers, keys, passwords, roles, single_sign_on, stores, teammates, trail
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -13,5 +13,14 @@ def cli() -> None:
     """Customer messaging that can prove it keeps its privacy and security promises."""
 
 
-for group in (customers.group, stores.group, teammates.group, roles.group, keys.group, passwords.group, trail.group):
+for group in (
+    customers.group,
+    single_sign_on.group,
+    stores.group,
+    teammates.group,
+    roles.group,
+    keys.group,
+    passwords.group,
+    trail.group,
+):
     cli.add_command(group)

@@ -82,7 +82,7 @@ def list_provisioning_keys(connection_id: UUID) -> list[CredentialView]:
 
 def _user(row: Teammate, connection_id: UUID) -> DirectoryUser:
     known = getattr(row, "provisioned", None)
-    groups = row.directory_groups.all()  # type: ignore[attr-defined]  # the other side of a many-to-many relation
+    groups = row.directory_groups.all()
     named = [(one.id, one.name) for one in groups if one.connection_id == connection_id]
     return DirectoryUser(
         id=row.id, email=row.email, name=row.name, external_id=known.external_id if known else "",

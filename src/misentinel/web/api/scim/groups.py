@@ -44,6 +44,7 @@ def show(gate: Gate, group_id: UUID) -> HttpResponse:
 @speaks_scim
 def replace(gate: Gate, group_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="group", object_id=group_id)
+    get_group(provisioning.connection_of(gate.actor).id, group_id)
     given = read(gate.request, Group, Context.RESOURCE_REPLACEMENT_REQUEST)
     return shown(gate, _save(gate, group_id, given), Context.RESOURCE_REPLACEMENT_RESPONSE)
 

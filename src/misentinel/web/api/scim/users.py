@@ -50,6 +50,7 @@ def show(gate: Gate, user_id: UUID) -> HttpResponse:
 @speaks_scim
 def replace(gate: Gate, user_id: UUID) -> HttpResponse:
     gate.looks_at(object_kind="teammate", object_id=user_id)
+    get_user(provisioning.connection_of(gate.actor).id, user_id)
     given = read(gate.request, User, Context.RESOURCE_REPLACEMENT_REQUEST)
     changed = provisioning.replace_user(gate.actor, user_id, _wanted(given))
     return shown(gate, as_user(changed), Context.RESOURCE_REPLACEMENT_RESPONSE)
