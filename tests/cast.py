@@ -1,4 +1,4 @@
-"""The cast of the tests: Asha owns Acme, Ben is her limited teammate, Mallory owns Bolt.
+"""The cast of the tests: Asha owns Acme, Ben is her limited teammate, Mallory owns Bolt; Olga and Otto run MiSentinel.
 
 Their rows are those of a whole enrolment, without the seconds that hashing a password for each would take.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,11 +15,12 @@ from django.db import transaction
 from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 
-from misentinel.kernel.actor import anonymous, system
+from misentinel.kernel.actor import OPERATOR_ID, Actor, ActorKind, anonymous, system
 from misentinel.kernel.clock import now
 from misentinel.teammates import actions, second_factor
+from misentinel.teammates.actions.operator_access import give_unasked
 from misentinel.teammates.actions.sessions import open_session
-from misentinel.teammates.contracts import GRANTABLE, Permission
+from misentinel.teammates.contracts import GRANTABLE, LETTABLE, Permission
 from misentinel.teammates.models import Teammate
 from misentinel.web.identity import SESSION_KEY
 
@@ -35,6 +37,18 @@ def hire(customer_id: UUID, name: str, permissions: Iterable[Permission] = GRANT
     teammate.save()
     second_factor.replace_authenticator(teammate, second_factor.new_seed())
     return teammate
+
+
+def join_staff(name: str) -> Teammate:
+    """Somebody of the operator's own staff, enrolled. Olga and Otto are the usual ones."""
+    return hire(OPERATOR_ID, name, ())
+
+
+def let_in(operator: Teammate, giver: Teammate, permissions: Iterable[Permission] = LETTABLE, **more: Any) -> UUID:
+    """Gives `operator` access to the customer of `giver`, who has to hold what is given; returns its id."""
+    terms: dict[str, Any] = {"reason": "Ticket 4711: imports fail", "minutes": 60, "looks_only": False} | more
+    by = Actor(ActorKind.TEAMMATE, str(giver.id))
+    return give_unasked(by, giver.customer_id, operator.id, permissions=permissions, **terms)
 
 
 def start_session(teammate: Teammate) -> UUID:

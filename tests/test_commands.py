@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from misentinel.cli import command
 from misentinel.cli.main import cli
 from misentinel.customers.queries import get_customer
-from misentinel.kernel.actor import system
+from misentinel.kernel.actor import OPERATOR_ID, system
 from misentinel.kernel.clock import in_future
 from misentinel.kernel.errors import Invalid, MiSentinelError
 from misentinel.store.contracts import Store
@@ -26,7 +26,7 @@ from misentinel.teammates import actions as teammates
 from misentinel.teammates.contracts import CredentialKind, Permission
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_platform_entries
-from tests.cast import hire
+from tests.cast import hire, join_staff
 
 ARGUMENTS: dict[str, list[str]] = {
     "customer create": ["Walked Ltd", "--slug", "{new}"],
@@ -37,6 +37,11 @@ ARGUMENTS: dict[str, list[str]] = {
     "sso list": ["--customer", "{acme}"],
     "sso off": ["--customer", "{acme}"],
     "stores migrate": [],
+    "operator invite": ["{email}", "--name", "Olga"],
+    "operator link": ["{olga}"],
+    "operator list": [],
+    "operator suspend": ["{olga}"],
+    "operator reinstate": ["{otto}"],
     "teammate invite": ["{email}", "--customer", "{acme}", "--owner"],
     "teammate link": ["{ben}", "--customer", "{acme}"],
     "teammate list": ["--customer", "{acme}"],
@@ -98,7 +103,6 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(
     slug = get_customer(acme.customer_id).slug
     entry = str(list_platform_entries(EntryFilter(object_id=str(acme.customer_id))).entries[0].id)
     new = f"walked-{uuid.uuid4().hex[:8]}"
-    hire(acme.customer_id, "Asha")
     ben, gone = hire(acme.customer_id, "Ben", [Permission.TRAIL]), hire(acme.customer_id, "Gone", [Permission.TRAIL])
     teammates.suspend_teammate(system("test"), acme.customer_id, gone.id)
     key = teammates.create_credential(system("test"), acme.customer_id, CredentialKind.WRITE_KEY, name="Old")
@@ -112,8 +116,11 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(
     monkeypatch.setenv(
         "MISENTINEL_HOME", str(tmp_path) if name.startswith("passwords") else os.environ["MISENTINEL_HOME"]
     )
+    olga, otto = join_staff("Olga"), join_staff("Otto")
+    teammates.suspend_teammate(system("test"), OPERATOR_ID, otto.id)
     given = {
         "list": str(listed),
+        "olga": olga.email, "otto": otto.email,
         "granted": cleo.email, "role": role.id,
         "acme": slug, "new": new, "entry": entry, "ben": ben.email, "gone": gone.email, "key": str(key.view.id),
         "email": f"{new}@example.com",

@@ -89,7 +89,7 @@ class Teammate:
         )  # fmt: skip
 
 
-def enrol(browser: Browser, url: str, link: str, password: str) -> Teammate:
+def enrol(browser: Browser, url: str, link: str, password: str, *, lands_on: str = "Overview") -> Teammate:
     """Goes through enrolment as the owner would: a password, an authenticator, recovery codes."""
     watch = Watch(url)
     context = browser.new_context(base_url=url, ignore_https_errors=True, viewport=DESKTOP, locale="en-GB")
@@ -104,7 +104,7 @@ def enrol(browser: Browser, url: str, link: str, password: str) -> Teammate:
     page.get_by_role("button", name="Confirm").click()
     codes = page.locator("#codes").inner_text().split()
     page.get_by_role("link", name="I have kept them").click()
-    page.get_by_role("heading", name="Overview").wait_for()
+    page.get_by_role("heading", name=lands_on, exact=True).wait_for()
     state = context.storage_state()
     context.close()
     return Teammate(browser, url, state, email, password, codes, watch)

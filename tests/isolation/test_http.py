@@ -43,7 +43,7 @@ from misentinel.teammates.sso.saml import new_key_pair
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries
 from misentinel.web.gate import Declaration, Edge
-from tests.cast import browser, hire, signed_in, start_session
+from tests.cast import browser, hire, join_staff, let_in, signed_in, start_session
 
 
 def _passkey(store: Store) -> UUID:
@@ -138,6 +138,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "grant_id": _grant,
     "role_id": _role,
     "passkey_id": _passkey,
+    "access_id": lambda store: let_in(join_staff("Olga"), hire(store.customer_id, "Mallory")),
     "key_id": _key,
     "connection_id": _connection,
     "user_id": lambda store: hire(store.customer_id, "Mallory").id,
@@ -153,7 +154,8 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
 NO_IDS = {"token", "kind"}  # a secret by itself, which names nothing to whoever does not hold it; an enumerated word
 ANSWERS = {Tag.SSO_ANSWER}  # these answer only a sign-in that this very browser began; tests/single_sign_on has them
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-ROUTES = [d for d in urls.DECLARATIONS if set(PARAMETER.findall(d.path)) - NO_IDS]
+# The operator's own pages are closed to every teammate: tests/permissions/test_operator_access.py.
+ROUTES = [d for d in urls.DECLARATIONS if set(PARAMETER.findall(d.path)) - NO_IDS and d.needs is not Permission.OPERATE]
 
 
 @pytest.fixture(scope="module")

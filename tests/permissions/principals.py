@@ -16,7 +16,7 @@ from misentinel.teammates import actions
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.teammates.models import Connection, Credential, Grant, Role, SessionRecord, Teammate
 from misentinel.teammates.roles import shipped_roles
-from tests.cast import browser, hire, start_session
+from tests.cast import browser, hire, join_staff, let_in, start_session
 
 Knock = Callable[[], Client]
 OWN_ROLE = frozenset({Permission.REPORTS, Permission.TRAIL})
@@ -33,7 +33,7 @@ def everyone(acme: UUID, bolt: UUID) -> dict[str, Knock]:
     found |= _for_a_time(acme)
     found["stale-step-up"] = _stale(hire(acme, "Stale"))
     found["other-owner"] = _signing_in(hire(bolt, "Mallory"))
-    found |= _shut_out(acme) | _programs(acme)
+    found |= _shut_out(acme) | _programs(acme) | _operators(acme)
     return found
 
 
@@ -111,6 +111,20 @@ _HAPPENED = {
     "suspended": "suspended", "factorless": "without-second-factor", "unenrolled": "not-enrolled",
     "revoked": "revoked-session", "idle": "idle-session", "expired": "expired-session", "turned": "old-cookie",
 }  # fmt: skip
+
+
+def _operators(acme: UUID) -> dict[str, Knock]:
+    """The operator's staff: one whom Acme let in for all that it can give, and one whom nobody let in."""
+    olga = join_staff("Olga")
+    access, knocking = let_in(olga, hire(acme, "Giver")), _signing_in(olga)
+
+    def inside() -> Client:
+        client = knocking()
+        if not SessionRecord.objects.filter(teammate=olga, ended_at=None, inside=access).exists():
+            assert client.post(f"/operator/accesses/{access}/enter", secure=True).status_code == 302
+        return client
+
+    return {"operator-with-grant": inside, "operator-without-grant": _signing_in(join_staff("Otto"))}
 
 
 def _shut_out(acme: UUID) -> dict[str, Knock]:

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from misentinel.kernel.actor import Actor, operator
-from misentinel.kernel.errors import Invalid
+from misentinel.kernel.errors import Invalid, Refused
 from misentinel.trail.contracts import Outcome, Tag
 
 # A pipe has no width: tables are then as wide as their content, so that nothing in them is cut off.
@@ -30,7 +30,7 @@ def recorded(tag: Tag) -> Callable[[Command], Command]:
 
     The function gets the actor first. A customer named by the option or argument `customer` gets the entry on its own
     trail; anything else is told to the platform log. A read is told after it was printed; where that cannot be
-    written, the command fails.
+    written, the command fails. The argument `grant` is the access by which the command is run, and goes on the entry.
     """
 
     def decorate(function: Command) -> Command:
@@ -40,13 +40,17 @@ def recorded(tag: Tag) -> Callable[[Command], Command]:
             _prepare()
             from misentinel.trail.actions import noticing, record_control
 
-            actor = operator(login())
+            actor = operator(login(), str(arguments.get("grant") or ""))
             with noticing() as noticed:
                 try:
                     function(actor, **arguments)
                 except Exception as error:
                     details = {"command": tag.value, "error": getattr(error, "code", "internal")}
-                    record_control(actor, tag, outcome=Outcome.FAILED, details=details)
+                    refused = isinstance(error, Refused)
+                    record_control(
+                        actor, tag, customer_id=_customer_id(arguments) if refused else None, details=details,
+                        outcome=Outcome.REFUSED if refused else Outcome.FAILED,
+                    )  # fmt: skip
                     raise
                 if not noticed:
                     record_control(actor, tag, customer_id=_customer_id(arguments), details={"command": tag.value})
@@ -101,6 +105,9 @@ def _customer_id(arguments: dict[str, Any]) -> Any:
     return found.id if found and found.closed_at is None else None
 
 
+grant_option = click.option("--grant", type=click.UUID, help="The access that the customer gave you, by its id.")
+
+
 def fail(sentence: str, exit_code: int) -> NoReturn:
     """Tells an error in one sentence and ends the program with its exit code."""
     errors.print("Error:", style="bold red", end=" ")
@@ -114,4 +121,4 @@ def confirm(question: str, yes: bool) -> None:
         click.confirm(question, abort=True)
 
 
-__all__ = ["Actor", "confirm", "console", "errors", "fail", "login", "recorded"]
+__all__ = ["Actor", "confirm", "console", "errors", "fail", "grant_option", "login", "recorded"]

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 from rich.table import Table
 
-from misentinel.cli.command import Actor, console, recorded
+from misentinel.cli.command import Actor, console, grant_option, recorded
 from misentinel.cli.teammates import customer_option, open_customer, permission_option
 from misentinel.teammates.contracts import CredentialKind
 from misentinel.teammates.rules import parse_permissions
@@ -53,13 +53,17 @@ def create(
 
 @group.command("list")
 @customer_option
+@grant_option
 @recorded(Tag.CREDENTIAL_LIST)
-def list_keys(actor: Actor, customer: str) -> None:
+def list_keys(actor: Actor, customer: str, grant: UUID | None) -> None:
     """List a customer's keys."""
+    from misentinel.teammates.actions.command_line import require_look
     from misentinel.teammates.queries import list_credentials
 
     table = Table("id", "name", "key", "earlier key", "may", "last used", "from", "state")
-    for key in list_credentials(open_customer(customer).id):
+    found = open_customer(customer)
+    require_look(actor, found.id)
+    for key in list_credentials(found.id):
         state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "active"
         if not key.revoked_at and key.expires_at:
             state = f"until {key.expires_at:%Y-%m-%d}"
@@ -84,8 +88,11 @@ def list_keys(actor: Actor, customer: str) -> None:
 def rotate(actor: Actor, key: UUID, customer: str, overlap: int) -> None:
     """Give a key a new secret and print it once; the earlier one works on for a while."""
     from misentinel.teammates.actions import rotate_credential
+    from misentinel.teammates.actions.command_line import require_free_hand
 
-    made = rotate_credential(actor, open_customer(customer).id, key, overlap=timedelta(hours=overlap))
+    found = open_customer(customer)
+    require_free_hand(actor, found.id)
+    made = rotate_credential(actor, found.id, key, overlap=timedelta(hours=overlap))
     console.print(made.secret)
     console.print("Kept only as a digest: this is the one time it is shown.")
     console.print(
@@ -103,8 +110,11 @@ def rotate(actor: Actor, key: UUID, customer: str, overlap: int) -> None:
 def signing(actor: Actor, key: UUID, customer: str, public_key: TextIO | None) -> None:
     """Have every request of a key signed by the holder of a private key, or no longer."""
     from misentinel.teammates.actions import set_signing_key
+    from misentinel.teammates.actions.command_line import require_free_hand
 
-    set_signing_key(actor, open_customer(customer).id, key, public_key.read() if public_key else None)
+    found = open_customer(customer)
+    require_free_hand(actor, found.id)
+    set_signing_key(actor, found.id, key, public_key.read() if public_key else None)
     console.print(f"Requests with key {key} {'must now be signed' if public_key else 'need no signature'}.")
 
 
@@ -112,14 +122,18 @@ def signing(actor: Actor, key: UUID, customer: str, public_key: TextIO | None) -
 @click.argument("key", type=click.UUID)
 @customer_option
 @click.option("--earlier", is_flag=True, help="Only the secret that a rotation replaced.")
+@grant_option
 @recorded(Tag.CREDENTIAL_REVOKE)
-def revoke(actor: Actor, key: UUID, customer: str, earlier: bool) -> None:
+def revoke(actor: Actor, key: UUID, customer: str, earlier: bool, grant: UUID | None) -> None:
     """Revoke a key by its id: its next request is refused."""
     from misentinel.teammates.actions import end_overlap, revoke_credential
+    from misentinel.teammates.actions.command_line import require_containment
 
+    found = open_customer(customer)
+    require_containment(actor, found.id)
     if earlier:
-        end_overlap(actor, open_customer(customer).id, key)
+        end_overlap(actor, found.id, key)
         console.print(f"The earlier secret of key {key} is revoked.")
     else:
-        revoke_credential(actor, open_customer(customer).id, key)
+        revoke_credential(actor, found.id, key)
         console.print(f"Key {key} is revoked.")

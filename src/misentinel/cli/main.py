@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from misentinel.cli import customers, keys, passwords, roles, single_sign_on, stores, teammates, trail
+from misentinel.cli import customers, keys, operators, passwords, roles, single_sign_on, stores, teammates, trail
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -14,13 +14,7 @@ def cli() -> None:
 
 
 for group in (
-    customers.group,
-    single_sign_on.group,
-    stores.group,
-    teammates.group,
-    roles.group,
-    keys.group,
-    passwords.group,
-    trail.group,
-):
+    customers.group, operators.group, stores.group, teammates.group, roles.group, keys.group, passwords.group,
+    single_sign_on.group, trail.group,
+):  # fmt: skip
     cli.add_command(group)

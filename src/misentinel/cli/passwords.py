@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import click
 from rich.progress import Progress
 
-from misentinel.cli.command import Actor, console, recorded
+from misentinel.cli.command import Actor, console, grant_option, recorded
 from misentinel.kernel.errors import NotFound, Unavailable
 from misentinel.trail.contracts import Tag
 
@@ -62,14 +63,17 @@ def status(actor: Actor) -> None:
 @group.command("compromised")
 @click.argument("email")
 @click.option("--customer", required=True, help="Short name or id of the customer.")
+@grant_option
 @recorded(Tag.PASSWORD_COMPROMISE)
-def compromised(actor: Actor, email: str, customer: str) -> None:
+def compromised(actor: Actor, email: str, customer: str, grant: UUID | None) -> None:
     """End a teammate's sessions; their next sign-in must choose a new password first."""
     from misentinel.customers.queries import get_customer
     from misentinel.teammates.actions import mark_compromised
+    from misentinel.teammates.actions.command_line import require_containment
     from misentinel.teammates.queries import find_teammate_by_email
 
     found = get_customer(customer)
+    require_containment(actor, found.id)
     teammate = find_teammate_by_email(found.id, email)
     if teammate is None:
         raise NotFound(f"{found.name} has no teammate {email}; misentinel teammate list shows them all.")

@@ -91,8 +91,11 @@ def edit(
 def delete(actor: Actor, role: str, customer: str) -> None:
     """Delete a role that no teammate has."""
     from misentinel.teammates.actions import delete_role
+    from misentinel.teammates.actions.command_line import require_free_hand
     from misentinel.teammates.queries import find_role
 
-    found = find_role(open_customer(customer).id, role)
-    delete_role(actor, open_customer(customer).id, found.id)
+    customer_id = open_customer(customer).id
+    require_free_hand(actor, customer_id)
+    found = find_role(customer_id, role)
+    delete_role(actor, customer_id, found.id)
     console.print(f"The role {found.title} is gone.")

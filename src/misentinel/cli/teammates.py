@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 from rich.table import Table
 
-from misentinel.cli.command import Actor, console, recorded
+from misentinel.cli.command import Actor, console, grant_option, recorded
 from misentinel.kernel.errors import Invalid, NotFound
 from misentinel.teammates.contracts import GRANTABLE, OneTimeLink, Permission
 from misentinel.teammates.roles import OWNER
@@ -50,7 +51,7 @@ def invite(
         actor, found.id, email=email, name=name or email.partition("@")[0],
         permissions=parse_permissions(permissions), role=role_id,
     )  # fmt: skip
-    _print_link(link)
+    print_link(link)
 
 
 @group.command("link")
@@ -62,18 +63,22 @@ def link(actor: Actor, email: str, customer: str) -> None:
     from misentinel.teammates.actions import renew_enrolment
 
     found = open_customer(customer)
-    _print_link(renew_enrolment(actor, found.id, _teammate(found, email).id))
+    print_link(renew_enrolment(actor, found.id, _teammate(found, email).id))
 
 
 @group.command("list")
 @customer_option
+@grant_option
 @recorded(Tag.TEAMMATE_LIST)
-def list_(actor: Actor, customer: str) -> None:
+def list_(actor: Actor, customer: str, grant: UUID | None) -> None:
     """List a customer's teammates and what each may do."""
+    from misentinel.teammates.actions.command_line import require_look
     from misentinel.teammates.queries import list_teammates
 
     table = Table("e-mail", "name", "state", "role", "permissions")
-    for teammate in list_teammates(open_customer(customer).id):
+    found = open_customer(customer)
+    require_look(actor, found.id)
+    for teammate in list_teammates(found.id):
         state = "suspended" if teammate.suspended_at else "enrolled" if teammate.enrolled_at else "invited"
         table.add_row(
             teammate.email,
@@ -126,12 +131,15 @@ def grant(actor: Actor, email: str, permission: str, customer: str, hours: int, 
 @click.argument("email")
 @click.argument("permission", type=click.Choice(_NAMES))
 @customer_option
+@grant_option
 @recorded(Tag.TEAMMATE_GRANT_END)
-def ungrant(actor: Actor, email: str, permission: str, customer: str) -> None:
+def ungrant(actor: Actor, email: str, permission: str, customer: str, grant: UUID | None) -> None:
     """Take a permission away that was given for a time."""
     from misentinel.teammates.actions import end_grant
+    from misentinel.teammates.actions.command_line import require_containment
 
     found = open_customer(customer)
+    require_containment(actor, found.id)
     teammate = _teammate(found, email)
     for each in teammate.grants:
         if each.permission == permission:
@@ -144,12 +152,15 @@ def ungrant(actor: Actor, email: str, permission: str, customer: str) -> None:
 @group.command("suspend")
 @click.argument("email")
 @customer_option
+@grant_option
 @recorded(Tag.TEAMMATE_SUSPEND)
-def suspend(actor: Actor, email: str, customer: str) -> None:
+def suspend(actor: Actor, email: str, customer: str, grant: UUID | None) -> None:
     """Shut a teammate out: their sessions and links end now."""
     from misentinel.teammates.actions import suspend_teammate
+    from misentinel.teammates.actions.command_line import require_containment
 
     found = open_customer(customer)
+    require_containment(actor, found.id)
     suspend_teammate(actor, found.id, _teammate(found, email).id)
     console.print(f"{email} is suspended.")
 
@@ -191,7 +202,7 @@ def _teammate(customer: Customer, email: str) -> TeammateView:
     return found
 
 
-def _print_link(link: OneTimeLink) -> None:
+def print_link(link: OneTimeLink) -> None:
     from misentinel.kernel import settings
 
     console.print(settings.load().base_url + link.path)

@@ -9,7 +9,7 @@ import click
 import orjson
 from rich.table import Table
 
-from misentinel.cli.command import Actor, console, recorded
+from misentinel.cli.command import Actor, console, grant_option, recorded
 from misentinel.kernel.errors import Invalid
 from misentinel.kernel.ids import parse_id
 from misentinel.trail.contracts import EntryFilter, EntryView, Tag
@@ -34,15 +34,18 @@ def group() -> None:
 @click.option("--until", type=click.DateTime(), help="Until this moment (UTC), exclusive.")
 @click.option("--after", default="", help="Continue after this entry, as the last line of a page says.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@grant_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @recorded(Tag.TRAIL_LIST)
 def list_(
     actor: Actor, customer: str, tag: str | None, actor_id: str, person: str, object_id: str, outcome: str | None,
-    request_id: str, since: datetime | None, until: datetime | None, after: str, limit: int, as_json: bool,
+    request_id: str, since: datetime | None, until: datetime | None, after: str, limit: int, grant: UUID | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """List entries, newest first."""
     from misentinel.customers.queries import get_customer
     from misentinel.store.queries import get_store
+    from misentinel.teammates.actions.command_line import require_look
     from misentinel.trail.queries import list_entries, list_platform_entries
 
     wanted = EntryFilter(
@@ -50,7 +53,9 @@ def list_(
         request_id=request_id, since=_utc(since), until=_utc(until),
     )  # fmt: skip
     if customer:
-        page = list_entries(get_store(get_customer(customer).id), wanted, after=_id(after), limit=limit)
+        found = get_customer(customer)
+        require_look(actor, found.id)
+        page = list_entries(get_store(found.id), wanted, after=_id(after), limit=limit)
     else:
         page = list_platform_entries(wanted, after=_id(after), limit=limit)
     if as_json:
@@ -65,17 +70,21 @@ def list_(
 @group.command("show")
 @click.argument("entry")
 @click.option("--customer", required=True, help="Short name or id.")
+@grant_option
 @recorded(Tag.TRAIL_VIEW)
-def show(actor: Actor, entry: str, customer: str) -> None:
+def show(actor: Actor, entry: str, customer: str, grant: UUID | None) -> None:
     """Show one entry of a customer's trail. What is sealed stays sealed: opening it is for the customer's teammates."""
     from misentinel.customers.queries import get_customer
     from misentinel.store.queries import get_store
+    from misentinel.teammates.actions.command_line import require_look
     from misentinel.trail.queries import get_entry
 
     entry_id = _id(entry)
     if entry_id is None:
         raise Invalid("Name the entry by its id, as `misentinel trail list` shows it.")
-    found = get_entry(get_store(get_customer(customer).id), entry_id, opened=False)
+    whose = get_customer(customer)
+    require_look(actor, whose.id)
+    found = get_entry(get_store(whose.id), entry_id, opened=False)
     click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
 
 

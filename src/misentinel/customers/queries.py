@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import Q
+
 from misentinel.customers.contracts import Customer
 from misentinel.customers.models import CustomerRow
 from misentinel.kernel.errors import NotFound
@@ -34,6 +36,12 @@ def list_customers(*, closed: bool = False, after: str = "", limit: int = 100) -
     if not closed:
         rows = rows.filter(closed_at=None)
     return [view(row) for row in rows[:limit]]
+
+
+def search_customers(text: str = "", *, limit: int = 50) -> list[Customer]:
+    """Open customers whose name or short name holds `text`, by name."""
+    rows = CustomerRow.objects.filter(closed_at=None).filter(Q(name__icontains=text) | Q(slug__icontains=text))
+    return [view(row) for row in rows.order_by("name", "slug")[:limit]]
 
 
 def view(row: CustomerRow) -> Customer:

@@ -9,6 +9,7 @@ from django.db import transaction
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
 from misentinel.teammates import nonces, passkeys, throttle
+from misentinel.teammates.actions.operator_access import end_what_is_over
 from misentinel.teammates.actions.permitting import end_expired_grants
 from misentinel.teammates.actions.signing_on import forget_sign_ons
 from misentinel.teammates.contracts import Notice, Permission
@@ -23,6 +24,7 @@ _WARN_BEFORE = timedelta(days=7)
 def forget_what_ended() -> None:
     """Safe to repeat. What happened stays on the trail; these rows only served to decide."""
     throttle.forget_old()
+    end_what_is_over()
     end_expired_grants(system("teammates"))
     nonces.forget_old()
     passkeys.forget_old()

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.errors import Conflict, Invalid, Refused
-from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission, Principal
+from misentinel.teammates.contracts import GRANTABLE, LETTABLE, CredentialKind, Permission, Principal
 
 PROOF_LASTS = timedelta(minutes=5)
-_PRINCIPALS = frozenset({ActorKind.TEAMMATE, ActorKind.API_TOKEN, ActorKind.WRITE_KEY, ActorKind.PROVISIONING_KEY})
+_STAFF = frozenset({ActorKind.TEAMMATE, ActorKind.OPERATOR})
+_PRINCIPALS = _STAFF | {ActorKind.API_TOKEN, ActorKind.WRITE_KEY, ActorKind.PROVISIONING_KEY}
 
 
 def allowed(principal: Principal, permission: Permission) -> bool:
@@ -20,12 +21,16 @@ def allowed(principal: Principal, permission: Permission) -> bool:
     if not principal.usable or principal.kind not in _PRINCIPALS:
         return False
     if permission is Permission.SIGNED_IN:
-        return principal.kind is ActorKind.TEAMMATE
+        return principal.kind in _STAFF
+    if permission is Permission.OPERATE:
+        return principal.kind is ActorKind.OPERATOR
     if permission is Permission.WRITE_EVENTS:
         return principal.kind is ActorKind.WRITE_KEY
     if permission is Permission.PROVISION:
         return principal.kind is ActorKind.PROVISIONING_KEY
     if principal.kind in (ActorKind.WRITE_KEY, ActorKind.PROVISIONING_KEY):
+        return False
+    if principal.kind is ActorKind.OPERATOR and permission not in LETTABLE:
         return False
     return permission in GRANTABLE and permission in principal.permissions
 

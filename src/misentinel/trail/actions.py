@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.utils import InterfaceError, OperationalError
 
 from misentinel.kernel import canonical
-from misentinel.kernel.actor import Actor
+from misentinel.kernel.actor import OPERATOR_ID, Actor
 from misentinel.kernel.errors import Erased, NotFound, Unavailable
 from misentinel.kernel.ids import new_id
 from misentinel.store.contracts import Store
@@ -79,8 +79,10 @@ def record_control(
     """Adds an entry to the platform log, in the transaction that is open on the control plane, and returns its id.
 
     With a customer it is copied to that customer's own trail right after commit; `copy_pending` repairs what a crash
-    left out.
+    left out. What belongs to the operator itself stays on the platform log, without values: it has no key to seal them.
     """
+    if customer_id == OPERATOR_ID:
+        customer_id = before = after = None
     entry = _entry(customer_id, actor, tag, object_kind, object_id, None, outcome, details)
     if customer_id is not None:
         _seal(entry, before, after)
@@ -143,6 +145,7 @@ def _entry(
     details: dict[str, Any] | None,
 ) -> Entry:
     entry_id = new_id()
+    details = {**(details or {}), **({"access": actor.access} if actor.access else {})}
     noticed = _noticed.get()
     if noticed is not None:
         noticed.append(entry_id)
@@ -150,7 +153,7 @@ def _entry(
         id=entry_id, customer_id=customer_id, tag=tag.value, outcome=outcome.value,
         actor_kind=actor.kind.value, actor_id=actor.id, credential=actor.credential, address=actor.address,
         object_kind=object_kind, object_id=str(object_id), person_id=person_id, request_id=actor.request_id,
-        details=details or {},
+        details=details,
     )  # fmt: skip
 
 

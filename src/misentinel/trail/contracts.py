@@ -171,7 +171,9 @@ class EntryView:
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries are wanted; an empty field does not filter. `since` is inclusive, `until` exclusive."""
+    """Which entries are wanted; an empty field does not filter. `since` is inclusive, `until` exclusive; `access` is
+    the id of an operator's access, and wants whatever was done by it and to it.
+    """
 
     tag: str = ""
     outcome: str = ""
@@ -181,6 +183,7 @@ class EntryFilter:
     object_id: str = ""
     person_id: UUID | None = None
     request_id: str = ""
+    access: str = ""
     since: datetime | None = None
     until: datetime | None = None
 

@@ -50,6 +50,8 @@ def _page(entries: QuerySet[Entry], wanted: EntryFilter, after: UUID | None, lim
             if "\0" in str(value):
                 raise Invalid(f"{name} may not contain the character U+0000.")
             entries = entries.filter(**{name: value})
+    if wanted.access:
+        entries = entries.filter(details__access=wanted.access)
     if wanted.since:
         entries = entries.filter(at__gte=wanted.since)
     if wanted.until:

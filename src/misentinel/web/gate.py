@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from misentinel.kernel.actor import Actor
+from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.errors import Misconfigured, MiSentinelError, NotAllowed, NotFound, NotSignedIn, Refused, TooMany
 from misentinel.store.contracts import Store
 from misentinel.store.queries import get_store
@@ -35,6 +35,10 @@ from misentinel.web.uploads import is_multipart, refuse_files
 
 _log = logging.getLogger(__name__)
 _allowance = Allowance(settings.MISENTINEL.request_rate)
+_ONES_OWN = frozenset({Permission.SIGNED_IN, Permission.OPERATE})
+_NOT_LET_IN = "No customer has let you in here, or its access is over. Your own pages say which are open."
+_READS_ONLY = "This token may only read. Create one that is not read-only to make changes."
+_LOOKS_ONLY = "You were let in to look, not to change anything."
 
 
 class Edge(StrEnum):
@@ -51,6 +55,8 @@ class Declaration:
 
     `fresh`: a factor must have been shown in this session in the last five minutes as well.
     `looks`: changes nothing, though it is no GET, because what is asked for is personal and has no place in a URL.
+    `background`: asked by a page itself, again and again: no use of the session, and it leaves an entry only where it
+    was refused or where its answer holds something.
     """
 
     method: str
@@ -60,6 +66,7 @@ class Declaration:
     path: str
     fresh: bool = False
     looks: bool = False
+    background: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +82,8 @@ class Gate:
 
     @property
     def store(self) -> Store:
+        if self._store is None and self.principal.kind is ActorKind.OPERATOR:
+            raise Refused(_NOT_LET_IN)
         if self._store is None:
             raise NotSignedIn("This needs a customer's credential.")
         return self._store
@@ -83,6 +92,13 @@ class Gate:
     def customer_id(self) -> UUID:
         return self.store.customer_id
 
+    @property
+    def employer_id(self) -> UUID:
+        """For pages of one's own account: whose staff asks, wherever they are. Not for anything of a customer's."""
+        if self.principal.employer_id is None:
+            raise NotSignedIn("This needs a customer's credential.")
+        return self.principal.employer_id
+
     def may(self, permission: Permission) -> bool:
         return allowed(self.principal, permission)
 
@@ -90,6 +106,7 @@ class Gate:
         """For what only this request's content makes necessary. Raises `Refused`, which is recorded like any."""
         if not self.may(permission):
             raise Refused(_needs(permission))
+        _refuse_change(self, permission)
 
     def looks_at(
         self, *, object_kind: str = "", object_id: object = "", person_id: UUID | None = None, **details: Any
@@ -115,15 +132,17 @@ class Routes:
         self._views: dict[str, dict[str, tuple[Declaration, View]]] = {}
         self._names: dict[str, str] = {}
 
-    def get(self, url: str, *, needs: Permission, tag: Tag, name: str, fresh: bool = False) -> Callable[[View], View]:
-        return self._register("GET", url, needs, tag, name, fresh)
+    def get(
+        self, url: str, *, needs: Permission, tag: Tag, name: str, fresh: bool = False, background: bool = False
+    ) -> Callable[[View], View]:
+        return self._register("GET", url, needs, tag, name, fresh, background)
 
     def post(self, url: str, *, needs: Permission, tag: Tag, name: str, fresh: bool = False) -> Callable[[View], View]:
         return self._register("POST", url, needs, tag, name, fresh)
 
     def add(
         self, method: str, url: str, *, needs: Permission, tag: Tag, name: str, view: View, fresh: bool = False,
-        looks: bool = False,
+        looks: bool = False, background: bool = False,
     ) -> None:  # fmt: skip
         """Registers `view`. Raises `Misconfigured` for a second view, or a second name, of the same URL, and for a
         fresh proof where nobody has a session to show one in."""
@@ -134,13 +153,13 @@ class Routes:
         views = self._views.setdefault(url, {})
         if method in views:
             raise Misconfigured(f"{method} {url!r} is registered twice.")
-        views[method] = (Declaration(method, needs, tag, self.edge, url, fresh, looks), view)
+        views[method] = (Declaration(method, needs, tag, self.edge, url, fresh, looks, background), view)
 
     def _register(
-        self, method: str, url: str, needs: Permission, tag: Tag, name: str, fresh: bool
+        self, method: str, url: str, needs: Permission, tag: Tag, name: str, fresh: bool, background: bool = False
     ) -> Callable[[View], View]:
         def register(view: View) -> View:
-            self.add(method, url, needs=needs, tag=tag, name=name, view=view, fresh=fresh)
+            self.add(method, url, needs=needs, tag=tag, name=name, view=view, fresh=fresh, background=background)
             return view
 
         return register
@@ -167,8 +186,9 @@ def pass_gate(
     request: HttpRequest, declaration: Declaration, call: Callable[[Gate], HttpResponseBase]
 ) -> HttpResponseBase:
     """Identifies, permits, calls and records. Every answer leaves at least one entry, a refusal too."""
-    principal = identity.identify(request, declaration.edge)
-    actor = Actor(principal.kind, principal.id, principal.credential, address(request), request_id(request))
+    principal = identity.identify(request, declaration.edge, used=not declaration.background)
+    access = "" if declaration.needs is Permission.OPERATE else principal.access
+    actor = Actor(principal.kind, principal.id, principal.credential, address(request), request_id(request), access)
     gate = Gate(request, declaration, principal, actor)
     with noticing() as noticed:
         try:
@@ -189,7 +209,8 @@ def pass_gate(
             request.META[RECORDED] = True
             raise
         else:
-            if not noticed or request.method == "GET":
+            said_nothing = declaration.background and response.status_code == 204
+            if (not noticed or request.method == "GET") and not said_nothing:
                 _record(gate, Outcome.DONE if response.status_code < 400 else Outcome.FAILED, {})
     return response
 
@@ -197,7 +218,9 @@ def pass_gate(
 def refuse_forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answers a form that did not come from our own page (CSRF). Recorded like any refusal; `reason` is Django's."""
     principal = identity.identify(request, Edge.CONSOLE)
-    actor = Actor(principal.kind, principal.id, principal.credential, address(request), request_id(request))
+    actor = Actor(
+        principal.kind, principal.id, principal.credential, address(request), request_id(request), principal.access
+    )
     route = f"{request.method} /{request.resolver_match.route}" if request.resolver_match else ""
     record_control(
         actor, Tag.ACCESS_REFUSE, customer_id=principal.customer_id, outcome=Outcome.REFUSED,
@@ -222,15 +245,25 @@ def _admit(gate: Gate) -> None:
             gate._store = get_store(principal.customer_id)
         return
     if needs is not Permission.PUBLIC and not allowed(principal, needs):
-        if principal.customer_id is None or not principal.usable:
+        if principal.kind is ActorKind.ANONYMOUS or not principal.usable:
             raise NotSignedIn("Sign in to go on." if gate.declaration.edge is Edge.CONSOLE else answers.NO_KEY)
-        raise Refused(_needs(needs))
-    if principal.read_only and gate.declaration.method != "GET" and not gate.declaration.looks:
-        raise Refused("This token may only read. Create one that is not read-only to make changes.")
-    if principal.customer_id is not None:
+        outside = principal.kind is ActorKind.OPERATOR and principal.customer_id is None
+        raise Refused(_NOT_LET_IN if outside else _needs(needs))
+    _refuse_change(gate, needs)
+    # The operator's own pages open no store, wherever their reader is.
+    if principal.customer_id is not None and needs is not Permission.OPERATE:
         gate._store = get_store(principal.customer_id)
     if gate.declaration.fresh:
         step_up.require_fresh(gate)
+
+
+def _refuse_change(gate: Gate, needs: Permission) -> None:
+    """For a token that may only read, and an operator who was let in to look, except for what is their own."""
+    declared = gate.declaration
+    if not gate.principal.read_only or declared.method == "GET" or declared.looks or needs in _ONES_OWN:
+        return
+    operator = gate.principal.kind is ActorKind.OPERATOR
+    raise Refused(_LOOKS_ONLY if operator else _READS_ONLY)
 
 
 def _needs(permission: Permission) -> str:
@@ -252,7 +285,9 @@ def _record(gate: Gate, outcome: Outcome, extra: dict[str, Any]) -> None:
         details |= {"needs": declaration.needs.value, "wanted": declaration.tag.value}
         if gate.principal.why_not:
             details["why"] = gate.principal.why_not
-    customer_id = gate.principal.customer_id
+    customer_id = gate.principal.customer_id or (gate.principal.told_to if refused else None)
+    if declaration.needs is Permission.OPERATE:
+        customer_id = None
     if gate._store is not None:
         try:
             with gate._store.atomic():

@@ -24,12 +24,12 @@ SESSION_KEY = "session"
 TURN_KEY = "turn"
 
 
-def identify(request: HttpRequest, edge: str) -> Principal:
+def identify(request: HttpRequest, edge: str, *, used: bool = True) -> Principal:
     """Returns who asks, looked up anew for this request; `ANONYMOUS` for nobody we know."""
     if edge == "console":
         shown = request.session
         turn = int(shown.get(TURN_KEY, 0))
-        principal = principal_of_session(parse_id(str(shown.get(SESSION_KEY, ""))), turn)
+        principal = principal_of_session(parse_id(str(shown.get(SESSION_KEY, ""))), turn, used=used)
         if principal.usable and principal.turn != turn:
             change_key(request, principal.turn)
         return principal

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from misentinel.kernel.actor import Actor, ActorKind
+from misentinel.kernel.actor import Actor
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Invalid, NotFound
 from misentinel.teammates import passkeys, passwords, second_factor, throttle
@@ -141,4 +141,4 @@ def _locked(enrolment_id: UUID) -> Enrolment:
 
 def _as_teammate(actor: Actor, row: Enrolment) -> Actor:
     """Whoever holds the link acts as the teammate it was made for, with the link as what they showed."""
-    return Actor(ActorKind.TEAMMATE, str(row.teammate_id), f"enrolment:{row.id}", actor.address, actor.request_id)
+    return Actor(row.teammate.actor_kind, str(row.teammate_id), f"enrolment:{row.id}", actor.address, actor.request_id)

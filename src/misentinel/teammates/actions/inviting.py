@@ -12,11 +12,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from misentinel.kernel.actor import Actor, ActorKind
+from misentinel.kernel.actor import OPERATOR_ID, Actor, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
 from misentinel.kernel.ids import parse_id
 from misentinel.teammates import rules
+from misentinel.teammates.actions.command_line import require_free_hand
 from misentinel.teammates.actions.sessions import end_all
 from misentinel.teammates.contracts import OneTimeLink, Permission
 from misentinel.teammates.models import Connection, Credential, Enrolment, Role, Teammate
@@ -27,7 +28,7 @@ from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
 
 LINK_LASTS = timedelta(days=3)
-_UNLIMITED = frozenset({ActorKind.OPERATOR, ActorKind.SYSTEM})
+_OF_THE_OPERATOR = {Tag.TEAMMATE_INVITE: Tag.OPERATOR_INVITE, Tag.TEAMMATE_SUSPEND: Tag.OPERATOR_SUSPEND}
 
 
 def invite_teammate(
@@ -58,7 +59,8 @@ def invite_teammate(
             raise Conflict("This e-mail address belongs to a teammate already.") from None
         link = _new_link(teammate)
         record_control(
-            actor, Tag.TEAMMATE_INVITE, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
+            actor, _tag(Tag.TEAMMATE_INVITE, customer_id), customer_id=customer_id,
+            object_kind="teammate", object_id=teammate.id,
             details={"role": role, "permissions": sorted(wanted)},
             after={"email": teammate.email, "name": teammate.name},
         )  # fmt: skip
@@ -77,7 +79,8 @@ def renew_enrolment(actor: Actor, customer_id: UUID, teammate_id: UUID) -> OneTi
         rules.require_reach(held_by(actor, customer_id), held_now(teammate))
         link = _new_link(teammate)
         record_control(
-            actor, Tag.TEAMMATE_INVITE, customer_id=customer_id, object_kind="teammate", object_id=teammate.id,
+            actor, _tag(Tag.TEAMMATE_INVITE, customer_id), customer_id=customer_id,
+            object_kind="teammate", object_id=teammate.id,
             details={"renewed": True},
         )  # fmt: skip
     return link
@@ -99,7 +102,7 @@ def suspend_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None
         end_all(actor, teammate)
         record_control(
             actor,
-            Tag.TEAMMATE_SUSPEND,
+            _tag(Tag.TEAMMATE_SUSPEND, customer_id),
             customer_id=customer_id,
             object_kind="teammate",
             object_id=teammate.id,
@@ -125,11 +128,15 @@ def reinstate_teammate(actor: Actor, customer_id: UUID, teammate_id: UUID) -> No
 
 
 def held_by(actor: Actor, customer_id: UUID) -> frozenset[Permission] | None:
-    """Returns what the actor can hand out at this customer, read and locked now; None for the operator: anything.
+    """Returns what the actor can hand out at this customer, read and locked now; None for no limit.
 
-    What somebody holds for a time only is not among it: handing it on would make it last.
+    What somebody holds for a time only is not among it: handing it on would make it last. The operator has no limit at
+    the command line until the customer has an administrator, and after that hands out nothing at all.
     """
-    if actor.kind in _UNLIMITED:
+    if actor.kind is ActorKind.SYSTEM:
+        return None
+    if actor.kind is ActorKind.OPERATOR:
+        require_free_hand(actor, customer_id)
         return None
     if actor.kind is ActorKind.TEAMMATE:
         teammate = Teammate.objects.select_for_update().filter(id=actor.id, customer_id=customer_id).first()
@@ -156,6 +163,10 @@ def end_links(teammate: Teammate) -> None:
     Enrolment.objects.filter(teammate=teammate, ended_at=None).update(
         ended_at=now(), pending_password="", pending_secret=""
     )
+
+
+def _tag(tag: Tag, customer_id: UUID) -> Tag:
+    return _OF_THE_OPERATOR.get(tag, tag) if customer_id == OPERATOR_ID else tag
 
 
 def _new_link(teammate: Teammate) -> OneTimeLink:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from misentinel.kernel.actor import Actor, ActorKind
+from misentinel.kernel.actor import Actor
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
 from misentinel.teammates.actions.recovery_ends import cancel_by_signing_in
@@ -31,7 +31,7 @@ def open_session(actor: Actor, teammate: Teammate, *, device: str, way: str) -> 
         expires_at=now() + ABSOLUTE_LIMIT,
         proved_at=now(),
     )
-    signed_in = Actor(ActorKind.TEAMMATE, str(teammate.id), str(row.id), actor.address, actor.request_id)
+    signed_in = Actor(teammate.actor_kind, str(teammate.id), str(row.id), actor.address, actor.request_id)
     record_control(
         signed_in, Tag.SIGN_IN_SUCCEED, customer_id=teammate.customer_id,
         object_kind="session", object_id=row.id, details={"second_factor": way},

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from misentinel.kernel.actor import Actor, ActorKind
+from misentinel.kernel.actor import Actor
 from misentinel.kernel.errors import NotSignedIn, TooMany
 from misentinel.teammates import passwords, second_factor, throttle
 from misentinel.teammates.actions.compromise import by_corpus, mark
@@ -117,4 +117,4 @@ def record_failure(actor: Actor, teammate: Teammate | None, *, step: str, reason
 
 
 def _as(actor: Actor, teammate: Teammate) -> Actor:
-    return Actor(ActorKind.TEAMMATE, str(teammate.id), actor.credential, actor.address, actor.request_id)
+    return Actor(teammate.actor_kind, str(teammate.id), actor.credential, actor.address, actor.request_id)

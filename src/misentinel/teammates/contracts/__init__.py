@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from misentinel.kernel.actor import ActorKind
+from misentinel.kernel.actor import OPERATOR_ID, ActorKind
 from misentinel.teammates.contracts.factors import Factors as Factors
 from misentinel.teammates.contracts.factors import PasskeyView as PasskeyView
 from misentinel.teammates.contracts.factors import Proof as Proof
@@ -148,6 +148,15 @@ _FIXED = {
 GRANTABLE = frozenset(Permission) - _FIXED
 """What a teammate or an API token can hold. The others follow from what somebody or something is."""
 
+LETTABLE = GRANTABLE - {
+    Permission.TEAMMATES, Permission.SECURITY_SETTINGS, Permission.APPS_AND_API, Permission.EXPORT
+}  # fmt: skip
+"""What a customer can let the operator's staff do. Whoever holds one of the rest could make their access outlast its
+end: through another account, a key, another way to sign in, or a file."""
+
+EMERGENCY = frozenset({Permission.TRAIL, Permission.REPORTS, Permission.USER_DATA})
+"""What an emergency opens, to look only: what happened, and to whom."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -156,6 +165,9 @@ class Principal:
     `usable` is false for whoever may do nothing at all: suspended, not enrolled, without a second factor,
     expired, revoked. `why_not` then says which, for the trail and never for the caller. `proved_at` is when a factor
     was last shown in this session. `turn` is the one that the browser's cookie must be of from now on.
+
+    The operator's staff have a customer only while they are inside by the `access` that it gave. `told_to` is the
+    customer whose access they sit in though it is over: nothing of theirs opens, and their trail hears of every try.
     """
 
     kind: ActorKind
@@ -168,7 +180,14 @@ class Principal:
     proved_at: datetime | None = None
     turn: int = 0
     read_only: bool = False
-    """A key that may only look: whatever else it holds, nothing but GET is done with it."""
+    """A key, or an operator, that may only look: whatever else is held, nothing but GET is done with it."""
+    access: str = ""
+    told_to: UUID | None = None
+
+    @property
+    def employer_id(self) -> UUID | None:
+        """Whose staff this is, wherever they are: for what concerns their own account."""
+        return OPERATOR_ID if self.kind is ActorKind.OPERATOR else self.customer_id
 
 
 ANONYMOUS = Principal(ActorKind.ANONYMOUS)

@@ -9,6 +9,7 @@ codes and session keys are digests.
 from misentinel.teammates.models.accounts import EmailChange, Enrolment, RecoveryCode, Teammate
 from misentinel.teammates.models.credentials import Credential, SpentNonce
 from misentinel.teammates.models.notices import NoticeRecord
+from misentinel.teammates.models.operator_access import Access
 from misentinel.teammates.models.passkeys import Challenge, Passkey
 from misentinel.teammates.models.provisioning import DirectoryGroup, Provisioned
 from misentinel.teammates.models.recovery import RecoveryRequest
@@ -18,6 +19,7 @@ from misentinel.teammates.models.single_sign_on import Connection, ConnectionDom
 from misentinel.teammates.models.throttling import SignInFailure
 
 __all__ = [
+    "Access",
     "Challenge",
     "Connection",
     "ConnectionDomain",

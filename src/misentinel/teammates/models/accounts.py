@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from misentinel.kernel.actor import OPERATOR_ID, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.ids import new_id
 
@@ -18,7 +19,10 @@ class TeammateManager(BaseUserManager["Teammate"]):
 
 
 class Teammate(AbstractBaseUser):
-    """One person of one customer's staff. `email` is casefolded and names one teammate in the whole installation."""
+    """One person of one customer's staff, or of the operator's own (`OPERATOR_ID`).
+
+    `email` is casefolded and names one teammate in the whole installation.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     customer_id = models.UUIDField(db_index=True)
@@ -47,6 +51,10 @@ class Teammate(AbstractBaseUser):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    @property
+    def actor_kind(self) -> ActorKind:
+        return ActorKind.OPERATOR if self.customer_id == OPERATOR_ID else ActorKind.TEAMMATE
 
     @property
     def may_sign_in(self) -> bool:

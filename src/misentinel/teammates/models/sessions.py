@@ -28,6 +28,8 @@ class SessionRecord(models.Model):
     proved_at = models.DateTimeField(null=True)
     turn = models.PositiveIntegerField(default=0)
     privileges = models.CharField(max_length=32, default="")
+    inside = models.ForeignKey("teammates.Access", on_delete=models.SET_NULL, null=True, related_name="sessions")
+    """The access by which an operator has entered a customer. It may be over: whoever reads it must look."""
 
     class Meta:
         indexes = [models.Index(fields=["teammate", "ended_at"], name="teammates_session_live")]

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from misentinel.customers.queries import get_customer
 from misentinel.kernel import settings
+from misentinel.kernel.actor import OPERATOR_ID
 from misentinel.kernel.clock import now
 from misentinel.teammates.contracts import Notice, Permission
 from misentinel.teammates.models import NoticeRecord, Teammate
@@ -57,10 +58,10 @@ def notify_holders(customer_id: UUID, permission: Permission, notice: Notice, **
 
 
 def _write(teammate: Teammate, notice: Notice, recipient: str, facts: Mapping[str, object]) -> UUID:
-    customer = get_customer(teammate.customer_id)
-    zone = ZoneInfo(customer.time_zone)
+    customer = get_customer(teammate.customer_id) if teammate.customer_id != OPERATOR_ID else None
+    zone = ZoneInfo(customer.time_zone if customer else "UTC")
     shown = {name: _moment(fact, zone) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
-    subject, text = compose(notice, _moment(now(), zone), customer.name, shown)
+    subject, text = compose(notice, _moment(now(), zone), customer.name if customer else "the operator", shown)
     link = str(facts.get("link", ""))
     row = NoticeRecord(teammate=teammate, kind=notice.value, recipient=recipient)
     content = {"subject": subject, "text": text, "link": settings.load().base_url + link if link else ""}

@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.clock import now
 from misentinel.teammates.contracts import ANONYMOUS, Principal
+from misentinel.teammates.contracts.operators import AccessState
 from misentinel.teammates.models import Credential, Passkey, SessionRecord
 from misentinel.teammates.queries.holding import held_now, known_permissions, live_grants
 from misentinel.teammates.queries.limits import limits, limits_of
@@ -25,17 +26,18 @@ from misentinel.teammates.queries.turning import factors_of, turn_of
 _NOTE_USE_EVERY = timedelta(minutes=1)
 
 
-def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
+def principal_of_session(session_id: UUID | None, turn: int = 0, *, used: bool = True) -> Principal:
     """Returns the teammate whose session this is; `ANONYMOUS` for none, unusable with its reason where it ended.
 
-    `turn` is what the cookie was handed out with; an earlier one than the session's opens nothing any more.
+    `turn` is what the cookie was handed out with; an earlier one than the session's opens nothing any more. `used` is
+    false for what a page asks by itself: it must not keep alive a session that nobody uses.
     """
     if session_id is None:
         return ANONYMOUS
     authenticator = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
     passkey = Passkey.objects.filter(teammate_id=OuterRef("teammate_id"))
     record = (
-        SessionRecord.objects.select_related("teammate__role")
+        SessionRecord.objects.select_related("teammate__role", "inside")
         .annotate(has_factor=Exists(authenticator) | Exists(passkey), grants_now=live_grants("teammate_id"))
         .annotate(**factors_of("teammate_id"), **limits("teammate__customer_id"))
         .filter(id=session_id)
@@ -49,8 +51,10 @@ def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
     if not why_not:
         moved = turn_of(record, held)
         why_not = "session_key_changed" if moved is None else ""
-    if not why_not:
+    if not why_not and used:
         _note_use(record)
+    if teammate.actor_kind is ActorKind.OPERATOR:
+        return _operator(record, why_not, turn if moved is None else moved)
     return Principal(
         kind=ActorKind.TEAMMATE,
         id=str(teammate.id),
@@ -61,6 +65,28 @@ def principal_of_session(session_id: UUID | None, turn: int = 0) -> Principal:
         credential=str(record.id),
         proved_at=record.proved_at,
         turn=turn if moved is None else moved,
+    )
+
+
+def _operator(record: SessionRecord, why_not: str, turn: int) -> Principal:
+    """One of the operator's staff: inside a customer only by an access of their own that is live at this moment."""
+    access = record.inside
+    if access is not None and access.operator_id != record.teammate_id:
+        access = None
+    opens = access is not None and access.state is AccessState.LIVE and not why_not
+    return Principal(
+        kind=ActorKind.OPERATOR,
+        id=str(record.teammate_id),
+        customer_id=access.customer_id if access and opens else None,
+        permissions=known_permissions(access.permissions) if access and opens else frozenset(),
+        usable=not why_not,
+        why_not=why_not or ("access_over" if access and not opens else ""),
+        credential=str(record.id),
+        proved_at=record.proved_at,
+        turn=turn,
+        access=str(access.id) if access else "",
+        read_only=access.looks_only if access else False,
+        told_to=access.customer_id if access else None,
     )
 
 

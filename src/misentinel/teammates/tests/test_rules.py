@@ -9,7 +9,7 @@ import pytest
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.errors import Conflict, Invalid, Refused
 from misentinel.teammates import rules
-from misentinel.teammates.contracts import ANONYMOUS, GRANTABLE, CredentialKind, Permission, Principal
+from misentinel.teammates.contracts import ANONYMOUS, GRANTABLE, LETTABLE, CredentialKind, Permission, Principal
 
 EVERYTHING = frozenset(Permission)
 
@@ -44,7 +44,7 @@ def test_an_api_token_is_not_signed_in_and_writes_no_events() -> None:
     assert {p for p in Permission if rules.allowed(token, p)} == GRANTABLE | {Permission.PUBLIC}
 
 
-@pytest.mark.parametrize("kind", [ActorKind.PERSON, ActorKind.SYSTEM, ActorKind.OPERATOR, ActorKind.ANONYMOUS])
+@pytest.mark.parametrize("kind", [ActorKind.PERSON, ActorKind.SYSTEM, ActorKind.ANONYMOUS])
 def test_no_other_kind_of_party_comes_through_the_gate(kind: ActorKind) -> None:
     assert {p for p in Permission if rules.allowed(principal(kind), p)} == {Permission.PUBLIC}
 
@@ -87,3 +87,14 @@ def test_every_permission_says_what_its_absence_means() -> None:
         assert permission.without.startswith("Without this, a teammate cannot ")
         assert permission.title
     assert len({p.without for p in Permission}) == len(Permission)
+
+
+def test_an_operator_does_at_most_what_a_customer_can_let_them_do() -> None:
+    """Whatever stands in the row of an access: nothing by which it could outlast its end."""
+    olga = principal(ActorKind.OPERATOR)
+    assert {p for p in Permission if rules.allowed(olga, p)} == LETTABLE | {
+        Permission.SIGNED_IN, Permission.OPERATE, Permission.PUBLIC
+    }  # fmt: skip
+    assert {Permission.TEAMMATES, Permission.SECURITY_SETTINGS, Permission.APPS_AND_API, Permission.EXPORT} == (
+        GRANTABLE - LETTABLE
+    )

@@ -14,9 +14,11 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 
+from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotSignedIn, TooMany
 from misentinel.teammates import actions, queries
+from misentinel.teammates.actions.operator_access import leave
 from misentinel.teammates.contracts import Permission, Session
 from misentinel.trail.contracts import Tag
 from misentinel.web import devices
@@ -97,7 +99,9 @@ def give_code(gate: Gate) -> HttpResponse:
 
 @routes.post("sign-out", needs=Permission.SIGNED_IN, tag=Tag.SIGN_OUT, name="sign-out")
 def sign_out(gate: Gate) -> HttpResponse:
-    actions.sign_out(gate.actor, gate.customer_id, UUID(gate.principal.credential))
+    if gate.principal.kind is ActorKind.OPERATOR:
+        leave(gate.actor)
+    actions.sign_out(gate.actor, gate.employer_id, UUID(gate.principal.credential))
     gate.request.session.flush()
     # Pages that the browser keeps for its Back button go as well. What we store beside them is the choice of theme.
     return HttpResponseRedirect("/sign-in", headers={"Clear-Site-Data": '"cache"'})

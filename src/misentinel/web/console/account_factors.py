@@ -137,7 +137,7 @@ def _authenticator(gate: Gate, form: FirstCodeForm) -> dict[str, object]:
     if _NEW_SEED not in session:
         session[_NEW_SEED] = second_factor.seal_seed(second_factor.new_seed())
     seed = second_factor.open_seed(session[_NEW_SEED])
-    email = queries.get_teammate(gate.customer_id, _own(gate)).email
+    email = queries.get_teammate(gate.employer_id, _own(gate)).email
     return {
         "form": form,
         "qr": second_factor.qr_data_uri(second_factor.provisioning_uri(email, seed)),

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages as flash
 from django.http import HttpResponse, HttpResponseRedirect
 
+from misentinel.kernel.actor import OPERATOR_ID
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, TooMany
 from misentinel.store.queries import get_store
 from misentinel.teammates import actions, queries
@@ -45,7 +46,7 @@ def change_name(gate: Gate) -> HttpResponse:
     if not form.is_valid():
         return show(gate, "account/profile.html", context, status=422)
     try:
-        actions.change_name(gate.actor, gate.customer_id, UUID(gate.principal.id), form.cleaned_data["name"])
+        actions.change_name(gate.actor, gate.employer_id, UUID(gate.principal.id), form.cleaned_data["name"])
     except Invalid as error:
         return try_again(gate, "account/profile.html", context, error)
     flash.success(gate.request, "Saved.")
@@ -59,7 +60,7 @@ def ask_email_change(gate: Gate) -> HttpResponse:
     if not form.is_valid():
         return show(gate, "account/profile.html", context, status=422)
     try:
-        actions.ask_email_change(gate.actor, gate.customer_id, UUID(gate.principal.id), form.cleaned_data["email"])
+        actions.ask_email_change(gate.actor, gate.employer_id, UUID(gate.principal.id), form.cleaned_data["email"])
     except (Invalid, TooMany) as error:
         form.add_error("email", error.message)
         return show(gate, "account/profile.html", context, status=error.status)
@@ -109,7 +110,7 @@ def notices(gate: Gate) -> HttpResponse:
 
 
 def _context(gate: Gate) -> dict[str, object]:
-    teammate = queries.get_teammate(gate.customer_id, UUID(gate.principal.id))
+    teammate = queries.get_teammate(gate.employer_id, UUID(gate.principal.id))
     return {"form": NameForm(initial={"name": teammate.name}), "email_form": EmailForm(), "teammate": teammate}
 
 
@@ -120,6 +121,7 @@ def _link_page(gate: Gate, change: EmailChangeView | None, template: str) -> Htt
 def _looked_at(gate: Gate, change: EmailChangeView | None) -> EmailChangeView:
     if change is None:
         raise NotFound(_GONE)
-    gate.belongs_to(get_store(change.customer_id))
+    if change.customer_id != OPERATOR_ID:
+        gate.belongs_to(get_store(change.customer_id))
     gate.looks_at(object_kind="teammate", object_id=change.teammate_id)
     return change

@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
 
 from misentinel.kernel import settings
+from misentinel.kernel.actor import OPERATOR_ID
 from misentinel.kernel.errors import Conflict, NotFound, NotSignedIn, Refused, TooMany
 from misentinel.store.queries import get_store
 from misentinel.teammates import actions
@@ -91,6 +92,7 @@ def _find(gate: Gate, token: str) -> RecoveryView:
 def _known(gate: Gate, found: RecoveryView | None) -> RecoveryView:
     if found is None:
         raise NotFound(_GONE)
-    gate.belongs_to(get_store(found.customer_id))
+    if found.customer_id != OPERATOR_ID:
+        gate.belongs_to(get_store(found.customer_id))
     gate.looks_at(object_kind="teammate", object_id=found.teammate_id)
     return found

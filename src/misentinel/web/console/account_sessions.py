@@ -19,7 +19,7 @@ _NEEDS = Permission.SIGNED_IN
 @routes.get("account/sessions", needs=_NEEDS, tag=Tag.SESSION_LIST, name="sessions")
 def sessions(gate: Gate) -> HttpResponse:
     own = UUID(gate.principal.id)
-    lasting = queries.get_limits(gate.customer_id)
+    lasting = queries.get_limits(gate.employer_id)
     context = {
         "sessions": queries.list_sessions(own),
         "devices": queries.list_devices(own),
@@ -46,7 +46,7 @@ def end_other_sessions(gate: Gate) -> HttpResponse:
 @routes.post("account/sessions/end-all", needs=_NEEDS, tag=Tag.SESSION_REVOKE, name="sessions-end-all")
 def end_all_sessions(gate: Gate) -> HttpResponse:
     """This one as well."""
-    actions.revoke_sessions(gate.actor, gate.customer_id, UUID(gate.principal.id))
+    actions.revoke_sessions(gate.actor, gate.employer_id, UUID(gate.principal.id))
     gate.request.session.flush()
     return HttpResponseRedirect("/sign-in", headers={"Clear-Site-Data": '"cache"'})
 

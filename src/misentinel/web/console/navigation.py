@@ -28,13 +28,20 @@ PAGES = (
     Item("Trail", "/trail", "history", frozenset({P.TRAIL})),
     Item("Teammates", "/teammates", "user-shield", frozenset({P.TEAMMATES})),
     Item("Settings", "/settings", "settings", frozenset({P.APP_SETTINGS})),
+    Item("Operator access", "/settings/operator-access", "eye", frozenset({P.SECURITY_SETTINGS})),
 )
+OPERATOR_PAGES = (Item("Operator", "/operator", "building", frozenset({P.OPERATE})),)
 
 
-def menu(path: str, permissions: Collection[P]) -> list[Item]:
-    """Returns the entries for somebody with `permissions`, the one that `path` belongs to marked."""
-    shown = [item for item in PAGES if not item.needs or item.needs & set(permissions)]
-    return [Item(item.label, item.url, item.icon, item.needs, current=_belongs(path, item.url)) for item in shown]
+def menu(path: str, permissions: Collection[P], *, inside: bool = True) -> list[Item]:
+    """Returns the entries for somebody with `permissions`, the one that `path` belongs to marked.
+
+    `inside` is false for the operator's staff while no customer has let them in: they get their own pages alone.
+    """
+    shown = [item for item in PAGES if not item.needs or item.needs & set(permissions)] if inside else []
+    shown += [item for item in OPERATOR_PAGES if item.needs & set(permissions)]
+    current = max((item.url for item in shown if _belongs(path, item.url)), key=len, default="")
+    return [Item(item.label, item.url, item.icon, item.needs, current=item.url == current) for item in shown]
 
 
 def _belongs(path: str, url: str) -> bool:

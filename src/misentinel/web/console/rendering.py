@@ -15,6 +15,7 @@ from misentinel.kernel.ids import parse_id
 from misentinel.teammates.contracts import Permission
 from misentinel.teammates.queries import get_teammate
 from misentinel.web.console import navigation
+from misentinel.web.console.presence import Presence, presence_of
 from misentinel.web.gate import Gate
 
 
@@ -30,6 +31,7 @@ class Layout:
     nav: list[navigation.Item] = field(default_factory=list)
     account_menu: list[navigation.Item] = field(default_factory=list)
     sign_out_url: str = ""
+    presence: Presence = field(default_factory=Presence)
 
 
 def render(gate: Gate, template: str, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
@@ -49,18 +51,19 @@ def redirect(name: str, **arguments: object) -> HttpResponseRedirect:
 
 def layout(gate: Gate) -> Layout:
     teammate_id = parse_id(gate.principal.id)
-    teammate = get_teammate(gate.customer_id, teammate_id) if teammate_id else None
+    teammate = get_teammate(gate.employer_id, teammate_id) if teammate_id else None
     name = (teammate.name or teammate.email) if teammate else ""
-    customer = get_customer(gate.customer_id)
+    customer = get_customer(gate.principal.customer_id) if gate.principal.customer_id else None
     return Layout(
-        customer_name=customer.name,
-        zone=ZoneInfo(customer.time_zone),
+        customer_name=customer.name if customer else "Operator",
+        zone=ZoneInfo(customer.time_zone if customer else "UTC"),
         name=name,
         email=teammate.email if teammate else "",
         initials=initials(name),
-        nav=navigation.menu(gate.request.path, [p for p in Permission if gate.may(p)]),
+        nav=navigation.menu(gate.request.path, [p for p in Permission if gate.may(p)], inside=customer is not None),
         account_menu=list(navigation.ACCOUNT_MENU),
         sign_out_url=navigation.SIGN_OUT_URL,
+        presence=presence_of(gate),
     )
 
 

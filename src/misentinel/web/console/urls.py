@@ -6,6 +6,8 @@ from misentinel.web.console.pages import (
     attributes,
     mailbox,
     messages,
+    operator,
+    operator_access,
     overview,
     people,
     security,
@@ -17,6 +19,7 @@ from misentinel.web.console.pages import (
 from misentinel.web.console.routes import routes
 
 PAGES = (
-    attributes, mailbox, messages, overview, people, security, segments, settings, single_sign_on, trail
+    attributes, mailbox, messages, operator, operator_access, overview, people, security, segments, settings,
+    single_sign_on, trail,
 )  # fmt: skip
 urlpatterns = routes.urlpatterns()

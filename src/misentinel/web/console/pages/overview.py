@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from misentinel.events.queries import count_events
+from misentinel.kernel.actor import OPERATOR_ID
 from misentinel.messages.queries.deliveries import count_sent, list_latest
 from misentinel.messages.queries.messages import list_messages
 from misentinel.people.queries import count_people, list_people
@@ -21,7 +22,7 @@ from misentinel.trail.queries import list_entries
 from misentinel.web.console.examples import identify_command
 from misentinel.web.console.naming import Names
 from misentinel.web.console.pages.trail import row
-from misentinel.web.console.rendering import render
+from misentinel.web.console.rendering import redirect, render
 from misentinel.web.console.routes import routes
 from misentinel.web.gate import Gate
 
@@ -44,6 +45,8 @@ class Step:
 
 @routes.get("", needs=Permission.SIGNED_IN, tag=Tag.OVERVIEW_VIEW, name="overview")
 def overview(gate: Gate) -> HttpResponse:
+    if gate.principal.employer_id == OPERATOR_ID and gate.principal.customer_id is None:
+        return redirect("operator")
     steps = [step for step, needs in _steps(gate) if gate.may(needs)]
     ahead = [step for step in steps if not step.done]
     context: dict[str, Any] = {

@@ -42,6 +42,7 @@ class FilterForm(forms.Form):
     person = forms.UUIDField(label="Person", required=False)
     object = forms.CharField(label="Object id", required=False, max_length=64)
     request_id = forms.CharField(label="Request id", required=False, max_length=64)
+    access = forms.UUIDField(label="Operator's access", required=False)
     since = forms.DateTimeField(label="From", required=False)
     until = forms.DateTimeField(label="Until", required=False)
 
@@ -70,6 +71,7 @@ class FilterForm(forms.Form):
             object_id=given["object"],
             person_id=given["person"],
             request_id=given["request_id"],
+            access=str(given["access"] or ""),
             since=given["since"],
             until=given["until"],
         )
