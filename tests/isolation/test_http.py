@@ -39,6 +39,7 @@ from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.teammates.models import Connection, ConnectionDomain, DirectoryGroup
 from misentinel.teammates.passkeys import NewPasskey, keep
 from misentinel.teammates.queries import list_devices, list_sessions
+from misentinel.teammates.queries.connections import list_connections
 from misentinel.teammates.sso.saml import new_key_pair
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries
@@ -213,6 +214,13 @@ def test_the_comparison_of_work_sees_what_only_one_of_two_answers_cost(acme) -> 
     work = [worked(asha, declaration, ids)[1] for ids in (mine, mine, {"person_id": new_id()})]
     assert work[0] == work[1] != work[2]
     assert acme.alias in {alias for alias, _ in work[2]}
+
+
+def test_a_customer_lists_its_own_connections_alone(acme, bolt) -> None:
+    theirs, mine = _connection(bolt), _connection(acme)
+    listed = [connection.id for connection in list_connections(acme.customer_id)]
+    assert mine in listed
+    assert theirs not in listed
 
 
 def client_for(store: Store, declaration: Declaration) -> Client:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from misentinel.kernel.actor import anonymous, system
-from misentinel.kernel.clock import in_future, now
+from misentinel.kernel.clock import held, in_future, now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.teammates import actions
-from misentinel.teammates.contracts import GRANTABLE, CredentialKind
-from misentinel.teammates.models import Credential, Enrolment, Teammate
-from tests.cast import hire
+from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
+from misentinel.teammates.models import Credential, Enrolment, Grant, SessionRecord, Teammate
+from tests.cast import hire, start_session
 
 SYSTEM = system("test")
 
@@ -91,3 +93,32 @@ def test_a_wrong_first_code_enrols_nobody(acme) -> None:
     with pytest.raises(Invalid, match="code"):
         actions.complete_enrolment(anonymous("192.0.2.7"), row.id, "not a code", device="Firefox")
     assert Teammate.objects.get(id=row.teammate_id).enrolled_at is None
+
+
+def test_signing_out_ends_that_session_and_no_other(acme, ben) -> None:
+    mine, other = start_session(ben), start_session(ben)
+    actions.sign_out(SYSTEM, acme.customer_id, mine)
+    ended = dict(SessionRecord.objects.filter(teammate=ben).values_list("id", "ended_at"))
+    assert ended[mine] is not None
+    assert ended[other] is None
+
+
+def test_a_session_ends_once(acme, ben) -> None:
+    mine = start_session(ben)
+    with held(now() - timedelta(minutes=1)):
+        actions.sign_out(SYSTEM, acme.customer_id, mine)
+    first = SessionRecord.objects.get(id=mine).ended_at
+    actions.sign_out(SYSTEM, acme.customer_id, mine)
+    assert SessionRecord.objects.get(id=mine).ended_at == first
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_only_a_teammate_s_own_grant_that_still_counts_is_taken_away(acme, ben, over: bool) -> None:
+    cleo = hire(acme.customer_id, "Cleo", ())
+    until = now() if over else in_future(days=1)
+    grant = Grant.objects.create(
+        teammate=cleo, permission=Permission.TRAIL, reason="Cover", given_by="system", expires_at=until
+    )
+    with pytest.raises(NotFound):
+        actions.end_grant(SYSTEM, acme.customer_id, cleo.id if over else ben.id, grant.id)
+    assert Grant.objects.get(id=grant.id).ended_at is None
