@@ -73,6 +73,7 @@ class Teammate:
     password: str
     recovery_codes: list[str]
     watch: Watch
+    seed: str = ""
 
     @contextmanager
     def page(self, *, signed_in: bool = True, **options: Any) -> Iterator[Page]:
@@ -83,10 +84,19 @@ class Teammate:
             context.close()
 
     def context(self, *, signed_in: bool = True, **options: Any) -> BrowserContext:
+        if signed_in:
+            self._take_new_key()
         return self.browser.new_context(
             base_url=self.url, ignore_https_errors=True, storage_state=self.state if signed_in else None,
             viewport=options.pop("viewport", DESKTOP), locale="en-GB", **options,
         )  # fmt: skip
+
+    def _take_new_key(self) -> None:
+        """A change of factors or permissions, made elsewhere, changes this session's key with its next request."""
+        context = self.browser.new_context(base_url=self.url, ignore_https_errors=True, storage_state=self.state)
+        context.request.get("/account/sessions")
+        self.state = context.storage_state()
+        context.close()
 
 
 def enrol(browser: Browser, url: str, link: str, password: str, *, lands_on: str = "Overview") -> Teammate:
@@ -107,7 +117,7 @@ def enrol(browser: Browser, url: str, link: str, password: str, *, lands_on: str
     page.get_by_role("heading", name=lands_on, exact=True).wait_for()
     state = context.storage_state()
     context.close()
-    return Teammate(browser, url, state, email, password, codes, watch)
+    return Teammate(browser, url, state, email, password, codes, watch, seed)
 
 
 def totp(seed: str, at: float | None = None) -> str:

@@ -97,7 +97,7 @@ def test_every_cookie_is_bound_to_the_host_and_out_of_reach_of_scripts(owner):
             page.goto(url)
         assert page.evaluate("document.cookie") == ""
         cookies = page.context.cookies()
-    assert {cookie["name"] for cookie in cookies} == {"__Host-session", "__Host-csrf"}
+    assert {cookie["name"] for cookie in cookies} == {"__Host-session", "__Host-csrf", "__Host-device"}
     for cookie in cookies:
         assert cookie["secure"] and cookie["httpOnly"] and cookie["sameSite"] == "Lax" and cookie["path"] == "/", cookie
         assert not cookie["domain"].startswith("."), cookie
