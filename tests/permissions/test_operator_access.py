@@ -86,6 +86,7 @@ def test_asking_opens_nothing_and_is_on_the_customers_trail_with_its_reason(acme
     assert asked.url == "/operator"
     (access,) = list_own_accesses(olga.id)
     assert access.state is AccessState.ASKED
+    assert b"To look only" in signed_in(asha).get("/settings/operator-access").content
     refused = client.post(f"/operator/accesses/{access.id}/enter")
     assert refused.status_code == 403
     assert client.get("/people").status_code == 403
