@@ -12,6 +12,9 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 
+from misentinel.kernel.clock import now
+from misentinel.store.prepared import PreparedQuery
+
 
 class SessionStore(DatabaseSessions):
     """`session_key` stays the secret that the cookie carries; only what reaches the table is its digest."""
@@ -20,11 +23,7 @@ class SessionStore(DatabaseSessions):
         key = self.session_key
         if key is None:
             return None
-        self._session_key = _digest(key)
-        try:
-            found: Session | None = super()._get_session_from_db()  # type: ignore[misc]  # missing in the stubs
-        finally:
-            self._session_key = key
+        found = _SESSION.first(_digest(key), now())
         if found is None:
             self._session_key = None
         return found
@@ -41,6 +40,11 @@ class SessionStore(DatabaseSessions):
         key = self.session_key if session_key is None else session_key
         if key is not None:
             super().delete(_digest(key))
+
+
+_SESSION = PreparedQuery(
+    lambda digest: Session.objects.filter(session_key=digest, expire_date__gt=now()), "a digest stands here"
+)
 
 
 def _digest(key: str) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.clock import now
+from misentinel.store.prepared import PreparedQuery
 from misentinel.teammates.contracts import ANONYMOUS, Principal
 from misentinel.teammates.contracts.operators import AccessState
 from misentinel.teammates.models import Credential, Passkey, SessionRecord
@@ -34,19 +35,11 @@ def principal_of_session(session_id: UUID | None, turn: int = 0, *, used: bool =
     """
     if session_id is None:
         return ANONYMOUS
-    authenticator = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
-    passkey = Passkey.objects.filter(teammate_id=OuterRef("teammate_id"))
-    record = (
-        SessionRecord.objects.select_related("teammate__role", "inside")
-        .annotate(has_factor=Exists(authenticator) | Exists(passkey), grants_now=live_grants("teammate_id"))
-        .annotate(**factors_of("teammate_id"), **limits("teammate__customer_id"))
-        .filter(id=session_id)
-        .first()
-    )
+    record = _SESSION.first(session_id, now())
     if record is None:
         return ANONYMOUS
     teammate = record.teammate
-    held = held_now(teammate, record.grants_now)
+    held = held_now(teammate, record.grants_now)  # type: ignore[attr-defined]  # annotated by `_session`
     why_not, moved = _why_session_is_over(record, turn), None
     if not why_not:
         moved = turn_of(record, held)
@@ -103,10 +96,10 @@ def principal_of_secret(secret: str, *, network: str = "", prove: Callable[[UUID
     decided by it.
     """
     digest = digest_of(secret)
-    found = Credential.objects.filter(digest=digest).first()
+    found = _KEY.first(digest, now())
     earlier = found is None
     if found is None:
-        found = Credential.objects.filter(earlier_digest=digest).first()
+        found = _EARLIER_KEY.first(digest, now())
     if found is None:
         return ANONYMOUS
     why_not = _why_key_is_over(found, earlier=earlier)
@@ -129,6 +122,24 @@ def principal_of_secret(secret: str, *, network: str = "", prove: Callable[[UUID
 def digest_of(secret: str) -> bytes:
     """SHA-256: the secrets are 256 random bits, so there is nothing to guess that a slow hash would protect."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _session(session_id: UUID) -> QuerySet[SessionRecord]:
+    authenticator = Authenticator.objects.filter(user_id=OuterRef("teammate_id"), type=Authenticator.Type.TOTP)
+    passkey = Passkey.objects.filter(teammate_id=OuterRef("teammate_id"))
+    return (
+        SessionRecord.objects.select_related("teammate__role", "inside")
+        .annotate(has_factor=Exists(authenticator) | Exists(passkey), grants_now=live_grants("teammate_id"))
+        .annotate(**factors_of("teammate_id"), **limits("teammate__customer_id"))
+        .filter(id=session_id)
+    )
+
+
+_SESSION = PreparedQuery(_session, UUID("0f0f0f0f-0f0f-7f0f-8f0f-0f0f0f0f0f0f"))
+_KEY = PreparedQuery(lambda digest: Credential.objects.filter(digest=digest), b"a digest stands here, 32 bytes..")
+_EARLIER_KEY = PreparedQuery(
+    lambda digest: Credential.objects.filter(earlier_digest=digest), b"a digest stands here, 32 bytes.."
+)
 
 
 def _why_session_is_over(record: SessionRecord, turn: int) -> str:
