@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from django.db import connections
 from django.db.models import Model, QuerySet
 from django.db.models.query import get_related_populators
+from psycopg import Binary
 
 from misentinel.kernel.clock import held
 
@@ -44,7 +45,8 @@ class PreparedQuery(Generic[_Row]):
     def _prepare(self) -> tuple[str, tuple[Any, ...], _Read]:
         with held(_AT):
             compiler = self._make(self._stand_in).query.get_compiler("default")
-            sql, parameters = compiler.as_sql()
+            sql, given = compiler.as_sql()
+        parameters = [each.obj if isinstance(each, Binary) else each for each in given]  # bytes, as they were given
         if self._stand_in not in parameters:
             raise ValueError("the value that differs is not a parameter of this query")
         self._made = sql, tuple(parameters), _reader(compiler)
