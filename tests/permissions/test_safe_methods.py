@@ -19,7 +19,7 @@ from tests.isolation.test_http import NO_IDS, OBJECTS, PARAMETER, client_for, se
 LOOKS = [d for d in urls.DECLARATIONS if d.method == "GET" and not set(PARAMETER.findall(d.path)) & NO_IDS]
 WRITES = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 # The trail and its copy on the way to the customer's; when a session or token was last seen; Django's own session row.
-TELLING = {"trail_entry", "trail_controlentry", "teammates_session", "teammates_credential", "django_session"}
+TELLING = {"trail_entry", "trail_controlentry", "teammates_sessionrecord", "teammates_credential", "django_session"}
 
 
 @pytest.fixture(scope="module")

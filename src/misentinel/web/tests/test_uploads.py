@@ -25,7 +25,8 @@ POSTS = sorted({(d.edge, d.path) for d in urls.DECLARATIONS if d.method == "POST
 def test_a_multipart_body_is_refused_before_it_is_read(edge: Edge, path: str) -> None:
     client = Client(headers={"host": "localhost", "origin": "https://localhost"}, enforce_csrf_checks=True)
     request = client.generic("POST", fill(path), b"--x--", content_type=KIND, secure=True)
-    assert request.status_code == 415
+    # SCIM answers in its own words, and for a wrong content type its words are 400 (RFC 7644, 3.12)
+    assert request.status_code == (400 if path.startswith("scim/") else 415)
 
 
 def test_where_a_body_is_read_all_the_same_a_file_in_it_is_refused_and_not_spooled(monkeypatch, tmp_path: Path) -> None:
