@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from misentinel.kernel.clock import now
 from misentinel.store.prepared import PreparedQuery
@@ -23,7 +24,7 @@ class SessionStore(DatabaseSessions):
         key = self.session_key
         if key is None:
             return None
-        found = _SESSION.first(_digest(key), now())
+        found = _SESSION.first(_digest(key), timezone.now())  # the clock by which Django wrote when it ends
         if found is None:
             self._session_key = None
         return found
