@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from misentinel.kernel.clock import now
 from misentinel.store.prepared import PreparedQuery
@@ -24,7 +24,7 @@ class SessionStore(DatabaseSessions):
         key = self.session_key
         if key is None:
             return None
-        found = _SESSION.first(_digest(key), timezone.now())  # the clock by which Django wrote when it ends
+        found = _SESSION.first(_digest(key), now())
         if found is None:
             self._session_key = None
         return found
@@ -43,8 +43,9 @@ class SessionStore(DatabaseSessions):
             super().delete(_digest(key))
 
 
+# By the clock of the database: Django wrote the end by one that no test holds.
 _SESSION = PreparedQuery(
-    lambda digest: Session.objects.filter(session_key=digest, expire_date__gt=now()), "a digest stands here"
+    lambda digest: Session.objects.filter(session_key=digest, expire_date__gt=Now()), "a digest stands here"
 )
 
 
