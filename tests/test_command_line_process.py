@@ -24,9 +24,10 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("setting", "value", "told"),
     [
-        ("CONTROL_URL", "host=127.0.0.1 password=hunter2", "names no database"),
+        ("CONTROL_URL", "host=/nowhere password=hunter2", "names no database"),
+        ("CONTROL_URL", "host=127.0.0.1 password=hunter2 dbname=control", "verify-full"),
         ("CONTROL_URL", "password=hunter2 zz%%", "DSN that cannot be read"),
-        ("CONTROL_URL", "postgresql://control:hunter2@127.0.0.1:1/control", "cannot be reached"),
+        ("CONTROL_URL", "postgresql://control:hunter2@/control?host=/nowhere", "cannot be reached"),
         ("LOG_LEVEL", "NOISY", "must be one of"),
         ("COLOUR", "red", "no setting colour"),
     ],

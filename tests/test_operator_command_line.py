@@ -45,7 +45,10 @@ TAKING_AWAY = [
     ["teammate", "ungrant", "{ben}", "export"],
     ["key", "revoke", "{key}"],
 ]
-HARMLESS = {"role list", "role show"}  # names of roles, no person's and no secret
+HARMLESS = {
+    "role list", "role show", "sso list",  # names of roles and connections, no person's and no secret
+    "sso off",  # lets passwords back in beside the second factor, on the trail; whoever has none gains nothing
+}  # fmt: skip
 LOOKING = [["teammate", "list"], ["key", "list"], ["trail", "list"], ["trail", "show", "{entry}"]]
 
 

@@ -65,7 +65,7 @@ def test_a_person_is_found_written_to_and_unsubscribes_and_all_of_it_is_on_the_t
 
         page.goto("/messages/manual/new")
         page.get_by_label("Name").fill("Thank you")
-        page.get_by_label("To").select_option(label="Pro customers")
+        page.get_by_label("To", exact=True).select_option(label="Pro customers")
         page.get_by_label("Subject").fill('Thank you, {{ firstName | default: "friend" }}')
         page.get_by_label("Message", exact=True).fill('Hello {{ firstName | default: "there" }}, enjoy the ride.')
         page.get_by_label("as", exact=True).select_option(label="Ada Byron")

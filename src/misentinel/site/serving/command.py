@@ -115,7 +115,7 @@ def commands(settings: Settings, certificate: Certificate, made: Demo) -> list[s
         f"curl {trust}-u {key}: -H 'Content-Type: application/json' -d {shlex.quote(body)} "
         f"{settings.base_url}/v1/track",
         f"{home}{program} customer show {made.slug}",
-        f"{home}{program} trail list --customer {made.slug}",
+        f"{home}{program} trail list",
     ]
 
 

@@ -64,6 +64,13 @@ def test_declarations_can_be_granted_by_nobody(permission: Permission) -> None:
         rules.parse_permissions([permission.value])
 
 
+def test_a_link_reaches_no_further_than_its_maker_but_for_the_operator_who_sets_up() -> None:
+    rules.require_reach(None, GRANTABLE)
+    rules.require_reach(frozenset({Permission.TRAIL}), frozenset({Permission.TRAIL}))
+    with pytest.raises(Refused, match="export"):
+        rules.require_reach(frozenset({Permission.TRAIL}), frozenset({Permission.TRAIL, Permission.EXPORT}))
+
+
 @pytest.mark.parametrize("needed", [GRANTABLE, frozenset({Permission.TEAMMATES})])
 def test_the_last_administrator_is_kept(needed) -> None:
     less = needed - {Permission.TEAMMATES}
