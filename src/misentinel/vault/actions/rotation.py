@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connections, transaction
 
 from misentinel.kernel.clock import now
-from misentinel.kernel.errors import Tampered
+from misentinel.kernel.errors import Erased, Tampered
 from misentinel.vault import rules
 from misentinel.vault.models import CustomerKey, PersonKey, TokenKey
 from misentinel.vault.ports import root_key
@@ -145,5 +145,8 @@ def _retire_older(customer_id: UUID, version: int) -> bool:
 def _cipher(customer_id: UUID, version: int) -> rules.Cipher:
     cipher = customer_cipher(customer_id, version)
     if cipher is None:
+        keys = CustomerKey.objects.using("vault").filter(customer_id=customer_id)
+        if keys.exists() and not keys.filter(wrapped__isnull=False).exists():  # shredded meanwhile by somebody else
+            raise Erased("The keys of this customer are destroyed.")
         raise Tampered(f"The vault names version {version} of a key of customer {customer_id} and does not have it.")
     return cipher
