@@ -133,6 +133,11 @@ class Tag(StrEnum):
     UNSUBSCRIBE_VIEW = "unsubscribe:view"
     UNSUBSCRIBE = "unsubscribe:confirm"
     # the trail itself, and the rest of what is looked at
+    CHECKPOINT_SIGN = "checkpoint:sign"
+    LOG_KEY_ROTATE = "log_key:rotate"
+    LOG_VERIFY = "log:verify"
+    LOG_PROVE = "log:prove"
+    LOG_READ = "log:read"
     TRAIL_LIST = "trail:list"
     TRAIL_VIEW = "trail:view"
     OVERVIEW_VIEW = "overview:view"
@@ -194,3 +199,15 @@ class Page:
 
     entries: list[EntryView] = field(default_factory=list)
     next: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One verifiable log: a customer's trail, or the operator's platform log (`customer_id` None).
+
+    `origin` names it for ever, wherever it is served; `alias` names its database to Django.
+    """
+
+    origin: str
+    alias: str
+    customer_id: UUID | None = None

@@ -51,3 +51,51 @@ class PendingCopy(models.Model):
     entry_id = models.UUIDField(primary_key=True)
     customer_id = models.UUIDField()
     created_at = models.DateTimeField(default=now)
+
+
+class Waiting(models.Model):
+    """An entry that has no index in the log yet. The database adds the row with the entry, sealing removes it."""
+
+    entry_id = models.UUIDField(primary_key=True)
+
+
+class Leaf(models.Model):
+    """Which place in the log an entry has. Given once, by `seal`; nobody may change it."""
+
+    append_only = True
+
+    index = models.BigIntegerField(primary_key=True)
+    entry_id = models.UUIDField(unique=True)
+
+
+class Tile(models.Model):
+    """The hashes of one tile, as far as it is filled; only the last of a level still grows.
+
+    A copy of what the entries say, kept so that proofs need not read them all: whoever changes it breaks proofs and
+    changes no history, for checkpoints are signed.
+    """
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.SmallIntegerField()
+    index = models.BigIntegerField()
+    hashes = models.BinaryField()
+
+
+class Head(models.Model):
+    """How far the log is sealed, in one row, which also lets one process seal at a time."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    size = models.BigIntegerField(default=0)
+    key_generation = models.IntegerField(default=1)
+    overlap_until = models.DateTimeField(null=True)
+    """Until then checkpoints carry the signature of the key before this one too."""
+
+
+class SignedCheckpoint(models.Model):
+    """A signed note over the first `size` entries: what this log can never take back."""
+
+    append_only = True
+
+    size = models.BigIntegerField(primary_key=True)
+    note = models.TextField()
+    at = models.DateTimeField(default=now)

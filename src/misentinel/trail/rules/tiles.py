@@ -70,6 +70,26 @@ def _names(level: int | None, count: int, before: int) -> Iterator[TileName]:
         yield TileName(level, count // WIDTH, count % WIDTH)
 
 
+def grow(size: int, leaves: list[bytes], read: ReadTile) -> dict[tuple[int, int], bytes]:
+    """Returns the tiles, by level and index, that change when `leaves` are added to a tree of `size` entries."""
+    changed: dict[tuple[int, int], bytes] = {}
+    level, count, new = 0, size, leaves
+    while new:
+        index, filled = divmod(count, WIDTH)
+        held = read(level, index, filled)[: filled * HASH_BYTES] if filled else b""
+        hashes = held + b"".join(new)
+        tile_bytes = WIDTH * HASH_BYTES
+        new = []
+        for at in range(0, len(hashes), tile_bytes):
+            tile = hashes[at : at + tile_bytes]
+            changed[level, index] = tile
+            index += 1
+            if len(tile) == tile_bytes:
+                new.append(fold([tile[i : i + HASH_BYTES] for i in range(0, tile_bytes, HASH_BYTES)]))
+        level, count = level + 1, count >> HEIGHT
+    return changed
+
+
 def nodes_in(read: ReadTile) -> Nodes:
     """Returns how `merkle` reads a tree that is kept in tiles. Raises `ValueError` for a tile that is too short."""
 

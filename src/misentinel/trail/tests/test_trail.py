@@ -105,7 +105,7 @@ def test_a_copy_that_a_crash_left_out_is_made_by_the_sweep_and_only_once(
     def crash(*_: object) -> int:
         raise SystemExit
 
-    monkeypatch.setattr(actions, "copy_pending", crash)
+    monkeypatch.setattr(actions.recording, "copy_pending", crash)
     with pytest.raises(SystemExit):
         entry_id = record_control(ASHA, Tag.TEAMMATE_INVITE, customer_id=acme.customer_id)
     monkeypatch.undo()

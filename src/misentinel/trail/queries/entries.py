@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from misentinel.kernel import canonical
 from misentinel.kernel.errors import Invalid, NotFound, Tampered
 from misentinel.store.contracts import Store
-from misentinel.trail.actions import CONTROL_ALIAS
+from misentinel.trail.actions.recording import CONTROL_ALIAS
 from misentinel.trail.contracts import EntryFilter, EntryView, Page
 from misentinel.trail.models import Entry
 from misentinel.vault import queries as vault

@@ -1,0 +1,86 @@
+"""Sealing: each committed entry gets its place in the log, and the log's new state is signed.
+
+One transaction in the log's own database: leaves, tiles, checkpoint. A crash leaves either all of it or nothing, and
+what is left waiting is sealed next time. The checkpoint of a customer's log then becomes an entry of the platform log,
+so that the operator's own log tells of a customer's history that was replaced as a whole.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from misentinel.kernel.actor import Actor, system
+from misentinel.kernel.clock import now
+from misentinel.trail.actions.recording import record_control
+from misentinel.trail.contracts import Log, Tag
+from misentinel.trail.models import Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
+from misentinel.trail.queries.logs import read_tile, signers
+from misentinel.trail.rules import merkle, tiles
+from misentinel.trail.rules.checkpoints import Checkpoint
+from misentinel.trail.rules.leaves import leaf_of
+from misentinel.trail.rules.notes import Note
+
+AT_ONCE = 4096
+KEY_OVERLAP = timedelta(days=30)
+
+
+def seal(log: Log, limit: int = AT_ONCE) -> int:
+    """Seals up to `limit` waiting entries, oldest first, and signs a checkpoint. Returns how many; safe to repeat."""
+    with transaction.atomic(using=log.alias):
+        head = _locked_head(log)
+        waiting = list(Waiting.objects.using(log.alias).order_by("entry_id").values_list("entry_id", flat=True)[:limit])
+        if not waiting:
+            return 0
+        entries = list(Entry.objects.using(log.alias).filter(id__in=waiting).order_by("id"))
+        hashes = [merkle.leaf_hash(leaf_of(entry)) for entry in entries]
+        _add_leaves(log, head.size, entries, hashes)
+        Waiting.objects.using(log.alias).filter(entry_id__in=waiting).delete()
+        head.size += len(entries)
+        head.save(using=log.alias, update_fields=["size"])
+        checkpoint = _sign(log, head)
+    if log.customer_id is not None:
+        record_control(
+            system("trail"), Tag.CHECKPOINT_SIGN, object_kind="log", object_id=log.customer_id,
+            details={"size": checkpoint.size, "root": checkpoint.root.hex()},
+        )  # fmt: skip
+    return len(entries)
+
+
+def rotate_key(actor: Actor, log: Log) -> int:
+    """Begins to sign with a new key; for `KEY_OVERLAP` the old one signs as well. Returns the new key's number."""
+    with transaction.atomic(using=log.alias):
+        head = _locked_head(log)
+        head.key_generation += 1
+        head.overlap_until = now() + KEY_OVERLAP
+        head.save(using=log.alias, update_fields=["key_generation", "overlap_until"])
+    record_control(
+        actor, Tag.LOG_KEY_ROTATE, customer_id=log.customer_id, object_kind="log", object_id=log.origin,
+        details={"generation": head.key_generation},
+    )  # fmt: skip
+    return head.key_generation
+
+
+def _locked_head(log: Log) -> Head:
+    Head.objects.using(log.alias).get_or_create(id=1)
+    return Head.objects.using(log.alias).select_for_update().get(id=1)
+
+
+def _add_leaves(log: Log, size: int, entries: list[Entry], hashes: list[bytes]) -> None:
+    Leaf.objects.using(log.alias).bulk_create(
+        Leaf(index=size + place, entry_id=entry.id) for place, entry in enumerate(entries)
+    )
+    grown = tiles.grow(size, hashes, lambda level, index, width: read_tile(log, level, index))
+    Tile.objects.using(log.alias).bulk_create(
+        [Tile(level=level, index=index, hashes=data) for (level, index), data in grown.items()],
+        update_conflicts=True, unique_fields=["level", "index"], update_fields=["hashes"],
+    )  # fmt: skip
+
+
+def _sign(log: Log, head: Head) -> Checkpoint:
+    nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
+    checkpoint = Checkpoint(log.origin, head.size, merkle.root_of(head.size, nodes))
+    note = Note(checkpoint.text, tuple(signer.sign(checkpoint.text) for signer in signers(log, head)))
+    SignedCheckpoint.objects.using(log.alias).create(size=head.size, note=str(note), at=now())
+    return checkpoint

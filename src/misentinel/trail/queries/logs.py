@@ -1,0 +1,104 @@
+"""The verifiable log: its checkpoints, tiles, bundles, proofs and keys."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from misentinel.kernel.clock import now
+from misentinel.kernel.errors import NotFound
+from misentinel.store.contracts import Store
+from misentinel.trail.contracts import Log
+from misentinel.trail.models import Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
+from misentinel.trail.rules import merkle, tiles
+from misentinel.trail.rules.checkpoints import Checkpoint, Proof
+from misentinel.trail.rules.leaves import leaf_of
+from misentinel.trail.rules.merkle import HASH_BYTES
+from misentinel.trail.rules.notes import Note, Signer, VerifierKey
+from misentinel.vault.queries import service_key
+
+_ORIGIN = "misentinel.trail"
+
+
+def log_of(store: Store) -> Log:
+    """Returns the log of a customer's trail."""
+    return Log(f"{_ORIGIN}/{store.customer_id}", store.alias, store.customer_id)
+
+
+def platform_log() -> Log:
+    """Returns the operator's log. Its name is this installation's own, made from its keys."""
+    return Log(f"{_ORIGIN}/{service_key('installation')[:8].hex()}", "default")
+
+
+def latest_checkpoint(log: Log) -> Note:
+    """Returns the newest signed checkpoint. Raises `NotFound` while nothing is sealed."""
+    row = SignedCheckpoint.objects.using(log.alias).order_by("-size").first()
+    if row is None:
+        raise NotFound("Nothing is sealed in this log yet.")
+    return Note.parse(row.note)
+
+
+def count_unsealed(log: Log) -> int:
+    return Waiting.objects.using(log.alias).count()
+
+
+def read_tile(log: Log, level: int, index: int) -> bytes:
+    """Returns the hashes of a tile as far as it is filled; b"" where there is none."""
+    found = Tile.objects.using(log.alias).filter(level=level, index=index).values_list("hashes", flat=True).first()
+    return b"" if found is None else bytes(found)
+
+
+def read_file(log: Log, path: str) -> bytes | None:
+    """Returns what a mirror of the log holds at `path`: `checkpoint`, a tile, or an entry bundle; None for nothing."""
+    if path == "checkpoint":
+        return str(latest_checkpoint(log)).encode()
+    name = tiles.parse_path(path)
+    if name is None:
+        return None
+    size = Head.objects.using(log.alias).filter(id=1).values_list("size", flat=True).first() or 0
+    level = name.level or 0
+    if name.index * tiles.WIDTH + name.width > size >> (tiles.HEIGHT * level):
+        return None
+    if name.level is None:
+        return tiles.bundle(read_entries(log, name.index * tiles.WIDTH, name.width))
+    return read_tile(log, name.level, name.index)[: name.width * HASH_BYTES]
+
+
+def read_entries(log: Log, first: int, count: int) -> list[bytes]:
+    """Returns the bytes of `count` entries from index `first` on, fewer at the end of the log."""
+    places = Leaf.objects.using(log.alias).filter(index__gte=first, index__lt=first + count).order_by("index")
+    ids = [place.entry_id for place in places]
+    rows = Entry.objects.using(log.alias).in_bulk(ids)
+    return [leaf_of(rows[entry_id]) for entry_id in ids]
+
+
+def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
+    """Returns the entry's bytes and the proof that they are in the log. Raises `NotFound`, also while unsealed."""
+    place = Leaf.objects.using(log.alias).filter(entry_id=entry_id).first()
+    if place is None:
+        raise NotFound("There is no such entry in the sealed log. What is not sealed yet will be within a second.")
+    note = latest_checkpoint(log)
+    checkpoint = Checkpoint.parse(note.text)
+    nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
+    path = tuple(merkle.inclusion_proof(place.index, checkpoint.size, nodes))
+    return leaf_of(Entry.objects.using(log.alias).get(id=entry_id)), Proof(place.index, path, note)
+
+
+def verifier_keys(log: Log) -> list[VerifierKey]:
+    """Returns every key that this log has signed with, the newest first."""
+    head = Head.objects.using(log.alias).filter(id=1).first() or Head()
+    return [_signer(log, generation).key for generation in range(head.key_generation, 0, -1)]
+
+
+def signers(log: Log, head: Head) -> list[Signer]:
+    """Returns who signs now: the newest key and, while a rotation overlaps, the one before it."""
+    found = [_signer(log, head.key_generation)]
+    if head.overlap_until is not None and head.overlap_until > now():
+        found.append(_signer(log, head.key_generation - 1))
+    return found
+
+
+def _signer(log: Log, generation: int) -> Signer:
+    seed = service_key(f"checkpoint {log.origin} {generation}")
+    return Signer(log.origin, Ed25519PrivateKey.from_private_bytes(seed))
