@@ -65,9 +65,15 @@ ARGUMENTS: dict[str, list[str]] = {
     "passwords compromised": ["{ben}", "--customer", "{acme}"],
     "trail list": ["--customer", "{acme}", "--limit", "5"],
     "trail show": ["{entry}", "--customer", "{acme}"],
+    "trail keys": ["--customer", "{acme}"],
+    "trail mirror": ["{folder}", "--customer", "{acme}"],
+    "trail prove": ["{sealed}", "--customer", "{acme}", "--output", "{folder}.tlog-proof"],
 }
 LOGIN = command.login
-ELSEWHERE = {"run"}  # starts the whole service; the tests of serving watch it
+ELSEWHERE = {
+    "run",  # starts the whole service; the tests of serving watch it
+    "trail verify",  # reads files alone, with no installation that could tell of it
+}
 
 
 def _walk(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:

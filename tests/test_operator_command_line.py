@@ -47,9 +47,13 @@ TAKING_AWAY = [
 ]
 HARMLESS = {
     "role list", "role show", "sso list",  # names of roles and connections, no person's and no secret
+    "trail keys",  # public keys
     "sso off",  # lets passwords back in beside the second factor, on the trail; whoever has none gains nothing
 }  # fmt: skip
-LOOKING = [["teammate", "list"], ["key", "list"], ["trail", "list"], ["trail", "show", "{entry}"]]
+LOOKING = [
+    ["teammate", "list"], ["key", "list"], ["trail", "list"], ["trail", "show", "{entry}"],
+    ["trail", "mirror", "{folder}"], ["trail", "prove", "{entry}", "--output", "{folder}.tlog-proof"],
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -49,15 +49,15 @@ def list_(
     from misentinel.trail.queries import list_entries, list_platform_entries
 
     wanted = EntryFilter(
-        tag=tag or "", actor_id=actor_id, object_id=object_id, person_id=_id(person), outcome=outcome or "",
+        tag=tag or "", actor_id=actor_id, object_id=object_id, person_id=to_id(person), outcome=outcome or "",
         request_id=request_id, since=_utc(since), until=_utc(until),
     )  # fmt: skip
     if customer:
         found = get_customer(customer)
         require_look(actor, found.id)
-        page = list_entries(get_store(found.id), wanted, after=_id(after), limit=limit)
+        page = list_entries(get_store(found.id), wanted, after=to_id(after), limit=limit)
     else:
-        page = list_platform_entries(wanted, after=_id(after), limit=limit)
+        page = list_platform_entries(wanted, after=to_id(after), limit=limit)
     if as_json:
         for entry in page.entries:
             click.echo(orjson.dumps(entry))
@@ -79,7 +79,7 @@ def show(actor: Actor, entry: str, customer: str, grant: UUID | None) -> None:
     from misentinel.teammates.actions.command_line import require_look
     from misentinel.trail.queries import get_entry
 
-    entry_id = _id(entry)
+    entry_id = to_id(entry)
     if entry_id is None:
         raise Invalid("Name the entry by its id, as `misentinel trail list` shows it.")
     whose = get_customer(customer)
@@ -102,7 +102,7 @@ def _print(entries: list[EntryView]) -> None:
     console.print(table)
 
 
-def _id(text: str) -> UUID | None:
+def to_id(text: str) -> UUID | None:
     if not text:
         return None
     found = parse_id(text)

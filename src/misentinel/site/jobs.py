@@ -24,7 +24,8 @@ from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
 from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
-from misentinel.trail.actions import OUT_OF_REACH, copy_pending
+from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, copy_pending, seal
+from misentinel.trail.queries import count_unsealed, log_of, platform_log
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 0.2  # how late a job that waits for its time may start
@@ -47,6 +48,26 @@ def drain_outbox(customer_id: str) -> None:
         outbox.drain(get_store(UUID(customer_id)), HANDLERS)
     except (NotFound, Unavailable) as error:  # closed or being repaired: the sweep comes back
         _log.info("outbox of %s left for later: %s", customer_id, error)
+
+
+def seal_soon(log: UUID) -> None:
+    """Has the worker seal a customer's log, or the operator's (`PLATFORM`)."""
+    try:
+        seal_log.configure(queueing_lock=f"seal:{log}").defer(log=str(log))
+    except AlreadyEnqueued:
+        return
+
+
+@app.task(name="seal_log", queue="sealing")
+def seal_log(log: str) -> None:
+    """Seals everything that waits in one log."""
+    wanted = UUID(log)
+    try:
+        found = platform_log() if wanted == PLATFORM else log_of(get_store(wanted))
+        while seal(found):
+            pass
+    except (NotFound, Unavailable) as error:
+        _log.info("the log %s left for later: %s", log, error)
 
 
 def schedule_sending(customer_id: UUID, at: datetime) -> None:
@@ -91,6 +112,8 @@ def sweep(timestamp: int) -> None:
     forget_what_ended()
     if notices.due_notices().exists():
         wake_for_notices()
+    if count_unsealed(platform_log()):
+        seal_soon(PLATFORM)
     for store in each_store():
         try:
             _look_after(store)
@@ -106,6 +129,8 @@ def warn_of_expiring_keys(timestamp: int) -> None:
 
 
 def _look_after(store: Store) -> None:
+    if count_unsealed(log_of(store)):
+        seal_soon(store.customer_id)
     if outbox.count_waiting(store):
         wake_up(store.customer_id)
     if sending.has_work(store):

@@ -16,7 +16,10 @@ from misentinel.store.contracts import Topic
 from misentinel.store.outbox import Handler
 from misentinel.store.postgres.pool import POOL
 from misentinel.teammates import notices
+from misentinel.trail import actions as trail
 from misentinel.vault.queries import service_key
+
+SEALING_PAUSE_SECONDS = 0.5  # at the most this often for one log: a checkpoint follows its entries within a second
 
 HANDLERS: dict[Topic, Sequence[Handler]] = {
     Topic.EVENTS_RECEIVED: [messages.consider],
@@ -30,5 +33,6 @@ def connect() -> None:
     settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
     POOL.limit = settings.MISENTINEL.store_connections
     outbox.use_wake_up(Waker(jobs.wake_up))
+    trail.use_wake_up(Waker(jobs.seal_soon, pause=SEALING_PAUSE_SECONDS))
     sending.use_schedule(jobs.schedule_sending)
     notices.use_wake_up(jobs.wake_for_notices)

@@ -3,20 +3,24 @@
 from misentinel.trail.actions.recording import (
     CONTROL_ALIAS,
     OUT_OF_REACH,
+    PLATFORM,
     copy_pending,
     noticing,
     record,
     record_control,
+    use_wake_up,
 )
 from misentinel.trail.actions.sealing import rotate_key, seal
 
 __all__ = [
     "CONTROL_ALIAS",
     "OUT_OF_REACH",
+    "PLATFORM",
     "copy_pending",
     "noticing",
     "record",
     "record_control",
     "rotate_key",
     "seal",
+    "use_wake_up",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,15 @@ from misentinel.vault.contracts import Place
 CONTROL_ALIAS = "default"
 OUT_OF_REACH = (OperationalError, InterfaceError)
 _log = logging.getLogger(__name__)
+PLATFORM = UUID(int=0)
+_wake_up: Callable[[UUID], None] | None = None
 _noticed: ContextVar[list[UUID] | None] = ContextVar("noticed", default=None)
+
+
+def use_wake_up(wake_up: Callable[[UUID], None]) -> None:
+    """Called once by `site/wiring.py`: how the worker learns that a customer's log, or `PLATFORM`, has something to seal."""
+    global _wake_up
+    _wake_up = wake_up
 
 
 @contextmanager
@@ -61,6 +70,7 @@ def record(
     entry = _entry(store.customer_id, actor, tag, object_kind, object_id, person_id, outcome, details)
     _seal(entry, before, after)
     entry.save(using=store.alias, force_insert=True)
+    _seal_soon(store.customer_id, store.alias)
     return entry.id
 
 
@@ -88,6 +98,7 @@ def record_control(
         _seal(entry, before, after)
     with transaction.atomic(using=CONTROL_ALIAS):
         entry.save(using=CONTROL_ALIAS, force_insert=True)
+        _seal_soon(PLATFORM, CONTROL_ALIAS)
         if customer_id is not None:
             PendingCopy.objects.create(entry_id=entry.id, customer_id=customer_id)
             transaction.on_commit(lambda: copy_pending(entry.id), using=CONTROL_ALIAS, robust=True)
@@ -115,6 +126,12 @@ def copy_pending(entry_id: UUID | None = None, limit: int = 1000) -> int:
     return copied
 
 
+def _seal_soon(log: UUID, alias: str) -> None:
+    """After the commit; whatever hinders it, the entry is there and the sweep seals it."""
+    if _wake_up is not None:
+        transaction.on_commit(partial(_wake_up, log), using=alias, robust=True)
+
+
 def _copy(waiting: PendingCopy) -> bool:
     try:
         store = get_store(waiting.customer_id)
@@ -127,6 +144,7 @@ def _copy(waiting: PendingCopy) -> bool:
     try:
         with store.atomic():
             Entry.objects.using(store.alias).bulk_create([entry], ignore_conflicts=True)
+            _seal_soon(store.customer_id, store.alias)
     except OUT_OF_REACH as error:  # its entries wait, those of other customers do not
         _log.warning("entry %s waits for %s: %s", entry.id, store.alias, type(error).__name__)
         return False

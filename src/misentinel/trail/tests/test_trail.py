@@ -12,7 +12,7 @@ from misentinel.kernel.errors import NotFound
 from misentinel.kernel.ids import new_id
 from misentinel.store.contracts import Store
 from misentinel.trail import actions
-from misentinel.trail.actions import copy_pending, record, record_control
+from misentinel.trail.actions import copy_pending, record, record_control, recording
 from misentinel.trail.contracts import EntryFilter, Outcome, Tag
 from misentinel.trail.models import Entry, PendingCopy
 from misentinel.trail.queries import get_entry, list_entries, list_platform_entries
@@ -105,7 +105,7 @@ def test_a_copy_that_a_crash_left_out_is_made_by_the_sweep_and_only_once(
     def crash(*_: object) -> int:
         raise SystemExit
 
-    monkeypatch.setattr(actions.recording, "copy_pending", crash)
+    monkeypatch.setattr(recording, "copy_pending", crash)
     with pytest.raises(SystemExit):
         entry_id = record_control(ASHA, Tag.TEAMMATE_INVITE, customer_id=acme.customer_id)
     monkeypatch.undo()
