@@ -24,8 +24,9 @@ from misentinel.kernel.errors import Invalid, MiSentinelError
 from misentinel.store.contracts import Store
 from misentinel.teammates import actions as teammates
 from misentinel.teammates.contracts import CredentialKind, Permission
+from misentinel.trail.actions import seal
 from misentinel.trail.contracts import EntryFilter
-from misentinel.trail.queries import list_platform_entries
+from misentinel.trail.queries import list_entries, list_platform_entries, log_of
 from tests.cast import hire, join_staff
 
 ARGUMENTS: dict[str, list[str]] = {
@@ -108,6 +109,8 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(
 ) -> None:
     slug = get_customer(acme.customer_id).slug
     entry = str(list_platform_entries(EntryFilter(object_id=str(acme.customer_id))).entries[0].id)
+    sealed = str(list_entries(acme).entries[-1].id)
+    seal(log_of(acme))
     new = f"walked-{uuid.uuid4().hex[:8]}"
     ben, gone = hire(acme.customer_id, "Ben", [Permission.TRAIL]), hire(acme.customer_id, "Gone", [Permission.TRAIL])
     teammates.suspend_teammate(system("test"), acme.customer_id, gone.id)
@@ -128,6 +131,7 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(
         "list": str(listed),
         "olga": olga.email, "otto": otto.email,
         "granted": cleo.email, "role": role.id,
+        "sealed": sealed, "folder": str(tmp_path / "log"),
         "acme": slug, "new": new, "entry": entry, "ben": ben.email, "gone": gone.email, "key": str(key.view.id),
         "email": f"{new}@example.com",
     }  # fmt: skip

@@ -21,8 +21,9 @@ from misentinel.teammates.actions import operator_access
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.teammates.models import Teammate
 from misentinel.teammates.queries import list_credentials, list_present, list_teammates
+from misentinel.trail.actions import seal
 from misentinel.trail.contracts import EntryFilter
-from misentinel.trail.queries import list_entries
+from misentinel.trail.queries import list_entries, log_of
 from tests.cast import hire, join_staff, let_in
 
 HANDING_OUT = [
@@ -65,8 +66,9 @@ def who(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def given(acme) -> dict[str, str]:
-    """Ben, who may hardly do anything, Gone, who is suspended, a role and a key: at Acme."""
+def given(acme, tmp_path) -> dict[str, str]:
+    """Ben, who may hardly do anything, Gone, who is suspended, a role and a key: at Acme, and a sealed entry."""
+    seal(log_of(acme))
     ben, gone = hire(acme.customer_id, "Ben", [Permission.TRAIL]), hire(acme.customer_id, "Gone", [])
     actions.suspend_teammate(system("test"), acme.customer_id, gone.id)
     until = clock.in_future(hours=1)
@@ -78,7 +80,7 @@ def given(acme) -> dict[str, str]:
         "role": actions.create_role(system("test"), acme.customer_id, title="Days", permissions=[]).id,
         "key": str(actions.create_credential(
             system("test"), acme.customer_id, CredentialKind.WRITE_KEY, name="Old").view.id),
-        "entry": str(list_entries(acme).entries[0].id),
+        "entry": str(list_entries(acme).entries[-1].id), "folder": str(tmp_path / "log"),
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from misentinel.cli.trail import group, to_id
 from misentinel.kernel.errors import Invalid, MiSentinelError, NotFound
 from misentinel.trail.contracts import Log, Tag
 
+__all__ = ["group"]
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _whose = click.option("--customer", default="", help="Short name or id; the operator's platform log if left out.")

@@ -33,7 +33,7 @@ _noticed: ContextVar[list[UUID] | None] = ContextVar("noticed", default=None)
 
 
 def use_wake_up(wake_up: Callable[[UUID], None]) -> None:
-    """Called once by `site/wiring.py`: how the worker learns that a customer's log, or `PLATFORM`, has something to seal."""
+    """Called once by `site/wiring.py`: how the worker learns that a customer's log, or `PLATFORM`, waits."""
     global _wake_up
     _wake_up = wake_up
 

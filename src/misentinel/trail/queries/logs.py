@@ -19,6 +19,7 @@ from misentinel.trail.rules.notes import Note, Signer, VerifierKey
 from misentinel.vault.queries import service_key
 
 _ORIGIN = "misentinel.trail"
+PURPOSE = "checkpoint"
 
 
 def log_of(store: Store) -> Log:
@@ -100,5 +101,5 @@ def signers(log: Log, head: Head) -> list[Signer]:
 
 
 def _signer(log: Log, generation: int) -> Signer:
-    seed = service_key(f"checkpoint {log.origin} {generation}")
+    seed = service_key(f"{PURPOSE} {log.origin} {generation}")
     return Signer(log.origin, Ed25519PrivateKey.from_private_bytes(seed))

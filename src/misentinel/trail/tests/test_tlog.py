@@ -237,7 +237,7 @@ def test_a_cosignature_counts_at_its_own_time_and_for_its_own_kind_of_key() -> N
     line = WITNESS.cosign(found.text, 5)
     later = line.value[:7] + b"\x06" + line.value[8:]
     for value, key in ((later, WITNESS.key), (line.value, VerifierKey(WITNESS.name, WITNESS.key.public))):
-        with pytest.raises(ValueError, match="forged|nobody"):
+        with pytest.raises(ValueError, match=r"forged|nobody"):
             Note(found.text, (type(line)(line.name, key.id, value),)).verified_by([key])
 
 
