@@ -87,8 +87,10 @@ def _prepare_process(worker: str) -> None:
 
     django.setup()
     from misentinel.site import bootstrap
+    from misentinel.trail import actions as trail
 
     bootstrap.prepare()
+    trail.use_wake_up(lambda log: None)  # nobody works here, and the thread that tells would outlive the databases
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Telling the worker at most so often: a store that is written to a hundred times a second is woken twenty times.
 
-The first call is passed on at once, those that follow within the pause together at its end. What is lost when the
-process dies in the pause is repaired by the sweep.
+The first call is passed on at once, those that follow within the pause together at its end; or all of them in the
+background, where whoever calls must not wait for the database. What is lost when the process dies in the pause is
+repaired by the sweep.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ _log = logging.getLogger(__name__)
 class Waker:
     """Passes calls on to `wake`, which may be slow and may raise."""
 
-    def __init__(self, wake: Callable[[UUID], None], pause: float = PAUSE_SECONDS) -> None:
+    def __init__(
+        self, wake: Callable[[UUID], None], pause: float = PAUSE_SECONDS, *, in_background: bool = False
+    ) -> None:
         self._wake = wake
         self._pause = pause
+        self._in_background = in_background
         self._next: dict[UUID, float] = {}
         self._waiting: set[UUID] = set()
         self._changed = threading.Condition()
@@ -31,7 +35,8 @@ class Waker:
     def __call__(self, customer_id: UUID) -> None:
         with self._changed:
             at = time.monotonic()
-            if self._next.get(customer_id, 0.0) > at:
+            if self._in_background or self._next.get(customer_id, 0.0) > at:
+                self._next.setdefault(customer_id, at)
                 self._waiting.add(customer_id)
                 self._start()
                 self._changed.notify()

@@ -33,6 +33,6 @@ def connect() -> None:
     settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
     POOL.limit = settings.MISENTINEL.store_connections
     outbox.use_wake_up(Waker(jobs.wake_up))
-    trail.use_wake_up(Waker(jobs.seal_soon, pause=SEALING_PAUSE_SECONDS))
+    trail.use_wake_up(Waker(jobs.seal_soon, pause=SEALING_PAUSE_SECONDS, in_background=True))
     sending.use_schedule(jobs.schedule_sending)
     notices.use_wake_up(jobs.wake_for_notices)

@@ -79,3 +79,19 @@ def test_calls_from_many_threads_end_with_one_after_the_last():
     worker.wait_for(2)
     assert worker.told[-1][1] >= ended - 0.02
     assert len(worker.told) < 800
+
+
+def test_in_the_background_nobody_who_calls_waits():
+    worker = Worker()
+    waker = Waker(worker, pause=0.05, in_background=True)
+    callers: set[int] = set()
+
+    def told(customer_id: UUID) -> None:
+        callers.add(threading.get_ident())
+        worker(customer_id)
+
+    waker._wake = told
+    for _ in range(50):
+        waker(ACME)
+    assert worker.wait_for(1)[0] == ACME and len(worker.told) <= 2
+    assert threading.get_ident() not in callers
