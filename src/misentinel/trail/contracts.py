@@ -135,7 +135,6 @@ class Tag(StrEnum):
     # the trail itself, and the rest of what is looked at
     CHECKPOINT_SIGN = "checkpoint:sign"
     LOG_KEY_ROTATE = "log_key:rotate"
-    LOG_VERIFY = "log:verify"
     LOG_PROVE = "log:prove"
     LOG_READ = "log:read"
     TRAIL_LIST = "trail:list"

@@ -202,6 +202,10 @@ MEANINGS: dict[Tag, Meaning] = {
     Tag.UNSUBSCRIBE_VIEW: Meaning(WEB, "Read"),
     Tag.UNSUBSCRIBE: Meaning(API, "Other"),
     # the trail itself, and the rest of what is looked at
+    Tag.CHECKPOINT_SIGN: Meaning(ENTITY, "Create"),
+    Tag.LOG_KEY_ROTATE: Meaning(ENTITY, "Update"),
+    Tag.LOG_PROVE: Meaning(DATA, "Read"),
+    Tag.LOG_READ: Meaning(DATA, "Read"),
     Tag.TRAIL_LIST: Meaning(DATA, "Query"),
     Tag.TRAIL_VIEW: Meaning(DATA, "Read"),
     Tag.OVERVIEW_VIEW: Meaning(WEB, "Read"),
