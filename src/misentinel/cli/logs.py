@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
@@ -11,6 +12,10 @@ from misentinel.cli.command import Actor, console, grant_option, recorded
 from misentinel.cli.trail import group, to_id
 from misentinel.kernel.errors import Invalid, MiSentinelError, NotFound
 from misentinel.trail.contracts import Log, Tag
+
+if TYPE_CHECKING:
+    from misentinel.trail.rules.checkpoints import Checkpoint
+    from misentinel.trail.rules.notes import VerifierKey
 
 __all__ = ["group"]
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -73,37 +78,35 @@ def mirror(actor: Actor, folder: Path, customer: str, grant: UUID | None) -> Non
 
 
 @group.command("verify")
-@click.argument("folder", type=_FOLDER)
+@click.argument("what", type=click.Path(path_type=Path))
 @click.option("--key", "texts", multiple=True, required=True, help="A key you trust, as `trail keys` prints it.")
 @click.option("--seen", type=_FILE, help="A checkpoint that you kept from before.")
-def verify(folder: Path, texts: tuple[str, ...], seen: Path | None) -> None:
-    """Check a mirrored log in FOLDER against KEY: every entry, every tile, the signature. Needs no installation."""
-    from rich.progress import Progress
+@click.option(
+    "--witnesses", type=click.IntRange(0), default=0, help="How many of the keys must be witnesses' that signed."
+)
+def verify(what: Path, texts: tuple[str, ...], seen: Path | None, witnesses: int) -> None:
+    """Check a mirrored log, or a proof with its entry, against KEY. Needs no installation, only the files.
 
+    WHAT is the folder of a mirror, of which every entry, every tile and the signature are checked, or a .tlog-proof,
+    beside which its entry lies.
+    """
     from misentinel.trail.rules.checkpoints import Checkpoint
-    from misentinel.trail.rules.notes import Note, VerifierKey
-    from misentinel.trail.rules.verifying import verify_log
+    from misentinel.trail.rules.notes import KeyType, Note, VerifierKey
 
     try:
-        trusted = [VerifierKey.parse(text) for text in texts]
+        keys = [VerifierKey.parse(text) for text in texts]
         before = Checkpoint.parse(Note.parse(seen.read_bytes()).text) if seen else None
     except (ValueError, OSError) as error:
         raise Invalid(f"This cannot be read: {error}.") from None
-    names = {key.name for key in trusted}
+    names = {key.name for key in keys if key.type is KeyType.NOTE}
     if len(names) != 1:
-        raise Invalid("Name keys of one log only.")
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("Verifying", total=None)
-        report = verify_log(
-            lambda path: _read(folder / path), trusted, names.pop(), seen=before,
-            progress=lambda entries: progress.update(task, completed=entries),
-        )  # fmt: skip
-    for fault in report.faults:
-        console.print(f"[red]{fault}[/red]")
-    if not report.holds or report.checkpoint is None:
-        raise Broken("This log is not what was signed. Keep these files: they are the evidence.")
-    root = report.checkpoint.root.hex()
-    console.print(f"All {report.entries} entries are as they were signed by {report.checkpoint.origin}. Root {root}.")
+        raise Invalid("Name keys of one log, and of its witnesses if you like.")
+    if what.is_dir():
+        _verify_folder(what, keys, names.pop(), before, witnesses)
+    elif before is not None:
+        raise Invalid("A checkpoint from before is compared with a whole log, not with one proof.")
+    else:
+        _verify_proof(what, keys, names.pop(), witnesses)
 
 
 @group.command("prove")
@@ -113,17 +116,66 @@ def verify(folder: Path, texts: tuple[str, ...], seen: Path | None) -> None:
 @grant_option
 @recorded(Tag.LOG_PROVE)
 def prove(actor: Actor, entry: str, output: Path | None, customer: str, grant: UUID | None) -> None:
-    """Write a proof that ENTRY is in the log, which anyone can check with the log's key alone."""
+    """Write a proof that ENTRY is in the log, which anyone can check with the log's key alone.
+
+    The entry itself goes beside it, as the log hashes it. One that is too large for that goes there whole as well.
+    """
     from misentinel.trail.queries import prove as prove_entry
+    from misentinel.trail.queries import whole_entry
 
     entry_id = to_id(entry)
     if entry_id is None:
         raise Invalid("Name the entry by its id, as `misentinel trail list` shows it.")
-    data, proof = prove_entry(_log(customer, actor), entry_id)
+    log = _log(customer, actor)
+    data, proof = prove_entry(log, entry_id)
     output = output or Path(f"{entry_id}.tlog-proof")
     output.write_text(str(proof))
     output.with_suffix(".entry").write_bytes(data)
+    if (whole := whole_entry(log, entry_id)) != data:
+        output.with_suffix(".whole").write_bytes(whole)
     console.print(f"{output} proves {output.with_suffix('.entry')}, entry {proof.index} of the log.")
+
+
+def _verify_folder(
+    folder: Path, keys: list[VerifierKey], origin: str, before: Checkpoint | None, witnesses: int
+) -> None:
+    from rich.progress import Progress
+
+    from misentinel.trail.rules.verifying import verify_log
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("Verifying", total=None)
+        report = verify_log(
+            lambda path: _read(folder / path), keys, origin, seen=before, witnesses=witnesses,
+            progress=lambda entries: progress.update(task, completed=entries),
+        )  # fmt: skip
+    for fault in report.faults:
+        console.print(fault, style="red")
+    if not report.holds or report.checkpoint is None:
+        raise Broken("This log is not what was signed. Keep these files: they are the evidence.")
+    root = report.checkpoint.root.hex()
+    console.print(f"All {report.entries} entries are as they were signed by {report.checkpoint.origin}. Root {root}.")
+    if others := [name for name in report.signed_by if name != origin]:
+        console.print(f"Witnessed by {', '.join(others)}.")
+
+
+def _verify_proof(path: Path, keys: list[VerifierKey], origin: str, witnesses: int) -> None:
+    from misentinel.trail.rules.checkpoints import Proof
+    from misentinel.trail.rules.leaves import leaf_from
+
+    data, whole = _read(path.with_suffix(".entry")), _read(path.with_suffix(".whole"))
+    if data is None:
+        raise Invalid(f"The entry is not there: {path.with_suffix('.entry')}.")
+    try:
+        proof = Proof.parse(path.read_text())
+        found = proof.verify(data, origin, keys, witnesses)
+        if whole is not None and leaf_from(whole) != data:
+            raise ValueError(f"{path.with_suffix('.whole')} is not the entry whose digests the log has")
+    except OSError as error:
+        raise Invalid(f"This cannot be read: {error}.") from None
+    except ValueError as error:
+        raise Broken(f"This does not prove the entry: {error}.") from None
+    console.print(f"Entry {proof.index} of {found.size} is as it was signed by {found.origin}.")
 
 
 def _log(customer: str, looking: Actor | None = None) -> Log:

@@ -9,6 +9,7 @@ from misentinel.trail.queries.logs import (
     prove,
     read_file,
     verifier_keys,
+    whole_entry,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "prove",
     "read_file",
     "verifier_keys",
+    "whole_entry",
 ]

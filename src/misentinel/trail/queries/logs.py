@@ -13,7 +13,7 @@ from misentinel.trail.contracts import Log
 from misentinel.trail.models import Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
 from misentinel.trail.rules import merkle, tiles
 from misentinel.trail.rules.checkpoints import Checkpoint, Proof
-from misentinel.trail.rules.leaves import leaf_of
+from misentinel.trail.rules.leaves import leaf_of, whole_of
 from misentinel.trail.rules.merkle import HASH_BYTES
 from misentinel.trail.rules.notes import Note, Signer, VerifierKey
 from misentinel.vault.queries import service_key
@@ -84,6 +84,14 @@ def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
     nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
     path = tuple(merkle.inclusion_proof(place.index, checkpoint.size, nodes))
     return leaf_of(Entry.objects.using(log.alias).get(id=entry_id)), Proof(place.index, path, note)
+
+
+def whole_entry(log: Log, entry_id: UUID) -> bytes:
+    """Returns all of an entry, which is more than its leaf where it is too large for one. Raises `NotFound`."""
+    row = Entry.objects.using(log.alias).filter(id=entry_id).first()
+    if row is None:
+        raise NotFound("There is no such entry on the trail.")
+    return whole_of(row)
 
 
 def verifier_keys(log: Log) -> list[VerifierKey]:

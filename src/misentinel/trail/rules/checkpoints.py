@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from misentinel.trail.rules.encoding import from_base64, to_base64
 from misentinel.trail.rules.merkle import HASH_BYTES, leaf_hash, proves_inclusion
-from misentinel.trail.rules.notes import Note, VerifierKey
+from misentinel.trail.rules.notes import KeyType, Note, VerifierKey
 
 PROOF_HEADING = "c2sp.org/tlog-proof@v1"
 _MOST_STEPS = 63
@@ -68,15 +68,29 @@ class Proof:
             raise ValueError("a proof has at most 63 steps")
         return cls(_number(rest[0].removeprefix("index ")), tuple(map(_hash, rest[1:])), Note.parse(note), extra)
 
-    def verify(self, entry: bytes, origin: str, keys: list[VerifierKey]) -> Checkpoint:
+    def verify(self, entry: bytes, origin: str, keys: list[VerifierKey], witnesses: int = 0) -> Checkpoint:
         """Returns the checkpoint that holds `entry`. Raises `ValueError`, saying what does not hold."""
-        self.checkpoint.verified_by(keys)
-        found = Checkpoint.parse(self.checkpoint.text)
-        if found.origin != origin:
-            raise ValueError(f"this is a checkpoint of {found.origin}, not of {origin}")
+        found, _ = trusted(self.checkpoint, origin, keys, witnesses)
         if not proves_inclusion(leaf_hash(entry), self.index, found.size, self.path, found.root):
             raise ValueError("the entry is not at this index of the log")
         return found
+
+
+def trusted(note: Note, origin: str, keys: list[VerifierKey], witnesses: int = 0) -> tuple[Checkpoint, list[str]]:
+    """Returns the checkpoint in `note` and who signed it: the log of `origin` itself, and at least so many witnesses.
+
+    Raises `ValueError`, saying what is missing. A witness's word alone makes nothing a checkpoint of the log.
+    """
+    signed = note.verified_by(keys)
+    found = Checkpoint.parse(note.text)
+    if found.origin != origin:
+        raise ValueError(f"this is a checkpoint of {found.origin}, not of {origin}")
+    if not any(key.type is KeyType.NOTE and key.name == origin for key in signed):
+        raise ValueError(f"{origin} itself did not sign it")
+    names = sorted({key.name for key in signed if key.type is KeyType.COSIGNATURE})
+    if len(names) < witnesses:
+        raise ValueError(f"{len(names)} of {witnesses} witnesses signed it")
+    return found, [origin, *names]
 
 
 def _number(text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from misentinel.kernel import canonical
+from misentinel.trail.rules.encoding import from_base64
 from misentinel.trail.rules.tiles import LARGEST_ENTRY
 
 VERSION = 1
@@ -38,22 +39,39 @@ _PLAIN = (
     "id", "at", "customer_id", "tag", "outcome", "actor_kind", "actor_id", "credential", "address", "object_kind",
     "object_id", "person_id", "request_id",
 )  # fmt: skip
-_LARGE = ("details", "before", "after")
+_SEALED = ("before", "after")
 
 
 def leaf_of(row: Row) -> bytes:
-    """Returns the entry's bytes, at most 65,535: where it is larger, `details`, `before` and `after` are each replaced
-    by the SHA-256 of what stands in the row.
-    """
+    """Returns the bytes that the log hashes for an entry, at most 65,535 of them."""
+    return leaf_from(whole_of(row))
+
+
+def whole_of(row: Row) -> bytes:
+    """Returns the whole entry, however large: `before` and `after` are base64 of what is sealed."""
     told: dict[str, Any] = {"v": VERSION, **{name: getattr(row, name) for name in _PLAIN}, "details": row.details}
-    for name in ("before", "after"):
+    for name in _SEALED:
         sealed = getattr(row, name)
         told[name] = None if sealed is None else base64.b64encode(bytes(sealed)).decode()
-    data = canonical.dumps(told)
-    if len(data) <= LARGEST_ENTRY:
-        return data
-    for name in _LARGE:
-        if told[name]:
-            told[f"{name}_sha256"] = hashlib.sha256(canonical.dumps(told[name])).hexdigest()
-        del told[name]
     return canonical.dumps(told)
+
+
+def leaf_from(whole: bytes) -> bytes:
+    """Returns the leaf of an entry that `whole_of` gave, so that whoever holds the entry can look it up in the log.
+
+    Up to 65,535 bytes it is the entry itself. A larger one stays where the entries are stored, and the leaf has digests
+    instead: `details_sha256` over the details in canonical JSON, `before_sha256` and `after_sha256` over the sealed
+    bytes. Raises `ValueError` for what is no entry.
+    """
+    if len(whole) <= LARGEST_ENTRY:
+        return whole
+    told = canonical.loads(whole)
+    if not isinstance(told, dict) or canonical.dumps(told) != whole:
+        raise ValueError("this is no entry in canonical JSON")
+    parts = {"details": canonical.dumps(told.pop("details", None))}
+    parts |= {name: from_base64(sealed) for name in _SEALED if isinstance(sealed := told.pop(name, None), str)}
+    told |= {f"{name}_sha256": hashlib.sha256(part).hexdigest() for name, part in parts.items()}
+    leaf = canonical.dumps(told)
+    if len(leaf) > LARGEST_ENTRY:
+        raise ValueError("this is no entry: more than its details and sealed values is large")
+    return leaf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from misentinel.trail.rules.checkpoints import Checkpoint
+from misentinel.trail.rules.checkpoints import Checkpoint, trusted
 from misentinel.trail.rules.merkle import HASH_BYTES, fold, leaf_hash, root_of
 from misentinel.trail.rules.notes import Note, VerifierKey
 from misentinel.trail.rules.tiles import HEIGHT, WIDTH, TileName, bundles_of, nodes_in, unbundle
@@ -39,23 +39,21 @@ def verify_log(
     origin: str,
     *,
     seen: Checkpoint | None = None,
+    witnesses: int = 0,
     progress: Progress = lambda entries: None,
 ) -> Report:
     """Checks every entry against its leaf, every tile against those below it, the root against the checkpoint, and
-    the checkpoint against `keys`, `origin` and `seen`, an earlier checkpoint of this log. Raises for nothing it reads.
+    the checkpoint against `keys`, `origin` and `seen`, an earlier checkpoint of this log; of the keys at least
+    `witnesses` must be of witnesses that signed. Raises for nothing it reads.
     """
     report = Report()
     try:
         note = Note.parse(read("checkpoint") or b"")
-        report.signed_by = [key.name for key in note.verified_by(keys)]
-        report.checkpoint = Checkpoint.parse(note.text)
+        found, report.signed_by = trusted(note, origin, keys, witnesses)
     except ValueError as error:
         report.fault(f"the checkpoint cannot be trusted: {error}")
         return report
-    found = report.checkpoint
-    if found.origin != origin:
-        report.fault(f"this is the log of {found.origin}, not of {origin}")
-        return report
+    report.checkpoint = found
     _check_entries(report, read, found.size, progress)
     _check_tree(report, read, found, seen)
     return report

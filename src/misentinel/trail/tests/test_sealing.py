@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import threading
 
 import pytest
 from django.db import ProgrammingError, connections
 
+from misentinel.kernel import canonical
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import held, in_future
 from misentinel.kernel.errors import NotFound
@@ -17,7 +19,7 @@ from misentinel.trail.actions import record, rotate_key, seal
 from misentinel.trail.actions.sealing import KEY_OVERLAP
 from misentinel.trail.contracts import EntryFilter, Tag
 from misentinel.trail.models import Entry, Leaf, SignedCheckpoint, Waiting
-from misentinel.trail.rules import tiles
+from misentinel.trail.rules import leaves, tiles
 from misentinel.trail.rules.checkpoints import Checkpoint, Proof
 from misentinel.trail.rules.notes import Note
 from misentinel.trail.rules.verifying import verify_log
@@ -229,13 +231,53 @@ def test_a_customers_checkpoint_is_an_entry_of_the_platform_log_which_seals_itse
     assert proof.index < Checkpoint.parse(proof.checkpoint.text).size
 
 
-def test_an_entry_too_large_for_a_leaf_is_held_by_its_hash(acme, log) -> None:
+def test_an_entry_too_large_for_a_leaf_is_stored_whole_and_held_by_its_digests(acme, log) -> None:
+    large = {"name": "x" * 60_000}
     with acme.atomic():
-        entry_id = record(acme, ME, Tag.PERSON_VIEW, details={"fields": ["x" * 50] * 2000})
+        entry_id = record(
+            acme, ME, Tag.PERSON_EDIT, details={"fields": ["y" * 50] * 2000}, before=large, after={"a": 1}
+        )
     seal_all(log)
     data, proof = queries.prove(log, entry_id)
-    assert b"details_sha256" in data and len(data) < 1000
+    row = Entry.objects.using(acme.alias).get(id=entry_id)
+    told = canonical.loads(data)
+    assert len(data) < 1000 and not {"details", "before", "after"} & set(told)
+    assert told["details_sha256"] == hashlib.sha256(canonical.dumps(row.details)).hexdigest()
+    assert told["before_sha256"] == hashlib.sha256(bytes(row.before)).hexdigest()
+    assert told["after_sha256"] == hashlib.sha256(bytes(row.after)).hexdigest()
     proof.verify(data, log.origin, queries.verifier_keys(log))
+
+
+def test_whoever_holds_a_large_entry_can_tell_whether_the_log_has_that_one(acme, log) -> None:
+    with acme.atomic():
+        entry_id = record(acme, ME, Tag.PERSON_EDIT, details={"fields": ["y" * 50] * 2000}, after={"a": 1})
+    seal_all(log)
+    _, proof = queries.prove(log, entry_id)
+    keys = queries.verifier_keys(log)
+    row = Entry.objects.using(acme.alias).get(id=entry_id)
+    whole = leaves.whole_of(row)
+    proof.verify(leaves.leaf_from(whole), log.origin, keys)
+    row.details["fields"][7] = "z"
+    others = [whole.replace(b'"after":"', b'"after":"AAAA', 1), whole.replace(b"done", b"gone", 1)]
+    for forged in [leaves.whole_of(row), *others]:
+        with pytest.raises(ValueError, match="not at this index"):
+            proof.verify(leaves.leaf_from(forged), log.origin, keys)
+
+
+def test_what_only_looks_like_an_entry_has_no_leaf() -> None:
+    padding = b"x" * (tiles.LARGEST_ENTRY + 1)
+    for whole in (padding, b'["%s"]' % padding, b'{"a": "%s"}' % padding, b'{"a":"%s"}' % padding):
+        with pytest.raises(ValueError):
+            leaves.leaf_from(whole)
+
+
+def test_the_largest_leaf_is_as_large_as_a_bundle_takes(acme, log) -> None:
+    row = Entry.objects.using(acme.alias).first()
+    row.details = {"x": ""}
+    row.details = {"x": "x" * (tiles.LARGEST_ENTRY - len(leaves.leaf_of(row)))}
+    assert len(leaves.leaf_of(row)) == tiles.LARGEST_ENTRY and b'"details"' in leaves.leaf_of(row)
+    row.details["x"] += "x"
+    assert len(leaves.leaf_of(row)) < 1000
 
 
 @pytest.mark.parametrize(

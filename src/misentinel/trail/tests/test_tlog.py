@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from misentinel.trail.rules import merkle, tiles
-from misentinel.trail.rules.checkpoints import Checkpoint, Proof
+from misentinel.trail.rules.checkpoints import Checkpoint, Proof, trusted
 from misentinel.trail.rules.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash
 from misentinel.trail.rules.notes import KeyType, Note, Signer, VerifierKey
 
@@ -239,6 +239,20 @@ def test_a_cosignature_counts_at_its_own_time_and_for_its_own_kind_of_key() -> N
     for value, key in ((later, WITNESS.key), (line.value, VerifierKey(WITNESS.name, WITNESS.key.public))):
         with pytest.raises(ValueError, match=r"forged|nobody"):
             Note(found.text, (type(line)(line.name, key.id, value),)).verified_by([key])
+
+
+def test_a_witness_alone_makes_no_checkpoint_and_too_few_of_them_are_told() -> None:
+    found = checkpoint()
+    witnessed = signed(found).also([WITNESS.cosign(found.text, 5)])
+    with pytest.raises(ValueError, match="itself did not sign"):
+        trusted(witnessed, LOG.name, [LOG.key, WITNESS.key])
+    imposter = Signer("bolt.example.com/trail", ROTATED.private)
+    with pytest.raises(ValueError, match="itself did not sign"):
+        trusted(signed(found, imposter), LOG.name, [LOG.key, imposter.key])
+    both = witnessed.also([LOG.sign(found.text), WITNESS.cosign(found.text, 6)])
+    assert trusted(both, LOG.name, [LOG.key, WITNESS.key], 1) == (found, [LOG.name, WITNESS.name])
+    with pytest.raises(ValueError, match="1 of 2 witnesses"):
+        trusted(both, LOG.name, [LOG.key, WITNESS.key], 2)
 
 
 @pytest.mark.parametrize("text", ["", "o\n1\n", "o\n01\nA\n", "o\n-1\nA\n", "o\n1\nAA==\n", "\n1\nA\n", "o\n1\nx\n\ny\n", "o\n٣\nA\n"])  # fmt: skip  # noqa: E501
