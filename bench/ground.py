@@ -13,8 +13,8 @@ from typing import Any
 
 
 @contextmanager
-def prepared() -> Iterator[Path]:
-    """Yields the home of a fresh installation; Django is set up inside. Everything is removed afterwards.
+def prepared(**settings: str) -> Iterator[Path]:
+    """Yields the home of a fresh installation with `settings`; Django is set up inside. Everything is removed after.
 
     fsync stays on: figures that a power cut would take back are not worth having.
     """
@@ -23,6 +23,7 @@ def prepared() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="ms-bench-"))
     os.environ["MISENTINEL_HOME"] = str(home)
     os.environ["MISENTINEL_LOG_LEVEL"] = "WARNING"
+    os.environ.update(settings)
     os.environ["DJANGO_SETTINGS_MODULE"] = "misentinel.site.settings"
     from misentinel.kernel import settings
     from misentinel.store.clusters import data_cluster, vault_cluster

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 from django.core.checks import run_checks
 from django.test import override_settings
 
 SETTINGS = Path(__file__).parents[2] / "src/misentinel/site/settings.py"
 SILENCED = re.compile(r'^    "(security\.W\d+)",  # (.+)$', re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def as_in_production(monkeypatch):
+    """Driving a browser in the same process switches one of the checks' findings on."""
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)
 
 
 def complaints() -> set[str]:

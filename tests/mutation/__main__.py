@@ -77,6 +77,7 @@ def _covering(options: argparse.Namespace, files: list[str]) -> Covering:
         return covering
     covering = learn_covering(find_mutants(), files)
     if options.covering:
+        options.covering.parent.mkdir(parents=True, exist_ok=True)
         options.covering.write_text(json.dumps({"lines": covering.lines, "seconds": covering.seconds, "failed": []}))
     return covering
 

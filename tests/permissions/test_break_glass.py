@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from threading import Barrier, Thread
-from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
-from django.test import Client
 
 from misentinel.kernel import clock
 from misentinel.kernel.actor import Actor, ActorKind, operator
@@ -21,35 +19,8 @@ from misentinel.teammates.models import NoticeRecord, Teammate
 from misentinel.teammates.notices import notify
 from misentinel.teammates.queries import get_access, list_own_accesses
 from misentinel.teammates.queries.own_account import open_notice
-from misentinel.trail.contracts import EntryFilter, EntryView
-from misentinel.trail.queries import list_entries
 from tests.cast import hire, join_staff, signed_in
-
-REASON = "Ticket 4711: imports fail since Monday"
-LOOKS = {Permission.USER_DATA: "/people", Permission.TRAIL: "/trail", Permission.APP_SETTINGS: "/settings"}
-
-
-def by(teammate: Teammate) -> Actor:
-    return Actor(teammate.actor_kind, str(teammate.id))
-
-
-def enter(client: Client, access_id: UUID) -> Client:
-    assert client.post(f"/operator/accesses/{access_id}/enter").status_code == 302
-    return client
-
-
-def told(store, **wanted: str) -> list[EntryView]:
-    return list_entries(store, EntryFilter(**wanted), limit=200).entries
-
-
-@pytest.fixture
-def asha(acme) -> Teammate:
-    return hire(acme.customer_id, "Asha")
-
-
-@pytest.fixture
-def olga() -> Teammate:
-    return join_staff("Olga")
+from tests.permissions.operators import LOOKS, REASON, by, enter, told
 
 
 def test_an_emergency_takes_two_opens_an_hour_and_is_on_the_customers_trail_with_both(acme, asha, olga) -> None:

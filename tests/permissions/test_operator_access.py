@@ -6,14 +6,12 @@ Olga and Otto are the operator's staff. Asha of Acme decides there, Mallory at B
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 
 from misentinel.kernel import clock
-from misentinel.kernel.actor import Actor, operator
+from misentinel.kernel.actor import operator
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Refused
 from misentinel.kernel.ids import new_id
@@ -21,38 +19,12 @@ from misentinel.teammates import actions
 from misentinel.teammates.actions import operator_access
 from misentinel.teammates.contracts import GRANTABLE, LETTABLE, CredentialKind, Permission
 from misentinel.teammates.contracts.operators import AccessState
-from misentinel.teammates.models import Access, SessionRecord, Teammate
+from misentinel.teammates.models import Access, SessionRecord
 from misentinel.teammates.queries import get_access, list_own_accesses
-from misentinel.trail.contracts import EntryFilter, EntryView
-from misentinel.trail.queries import get_entry, list_entries, list_platform_entries
+from misentinel.trail.contracts import EntryFilter
+from misentinel.trail.queries import get_entry, list_platform_entries
 from tests.cast import browser, hire, join_staff, let_in, signed_in, start_session
-
-REASON = "Ticket 4711: imports fail since Monday"
-LOOKS = {Permission.USER_DATA: "/people", Permission.TRAIL: "/trail", Permission.APP_SETTINGS: "/settings"}
-
-
-def by(teammate: Teammate) -> Actor:
-    return Actor(teammate.actor_kind, str(teammate.id))
-
-
-def enter(client: Client, access_id: UUID) -> Client:
-    assert client.post(f"/operator/accesses/{access_id}/enter").status_code == 302
-    return client
-
-
-def told(store, **wanted: str) -> list[EntryView]:
-    return list_entries(store, EntryFilter(**wanted), limit=200).entries
-
-
-@pytest.fixture
-def asha(acme) -> Teammate:
-    return hire(acme.customer_id, "Asha")
-
-
-@pytest.fixture
-def olga() -> Teammate:
-    return join_staff("Olga")
-
+from tests.permissions.operators import LOOKS, REASON, by, enter, told
 
 # Without access
 

@@ -172,8 +172,8 @@ def test_a_permission_for_a_time_counts_until_then_and_no_longer(acme, asha, cle
     with held(until):
         assert client.get("/trail").status_code == 403
         assert queries.get_teammate(acme.customer_id, cleo.id).grants == ()
-        assert end_expired_grants(system("test")) == 1
-        assert end_expired_grants(system("test")) == 0
+        end_expired_grants(system("test"))
+        end_expired_grants(system("test"))
     told = list_entries(acme, EntryFilter(tag="teammate:grant_end")).entries
     assert [e.details["why"] for e in told] == ["expired"]
 

@@ -212,6 +212,16 @@ def test_a_suspended_teammate_cannot_sign_in_and_is_told_nothing_special(acme, a
     assert _masked(right, "") == _masked(wrong, "")
 
 
+def test_whoever_is_suspended_between_password_and_code_stays_out(acme, asha) -> None:
+    client, seed = browser(), seed_of(asha)
+    hire(acme.customer_id, "Ben")
+    assert give_password(client, asha).url == "/sign-in/code"
+    actions.suspend_teammate(system("test"), acme.customer_id, asha.id)
+    refused = client.post("/sign-in/code", {"code": code_for(seed)})
+    assert refused.status_code == 422 and b"Sign in from the start." in refused.content
+    assert client.get("/account/sessions").status_code == 302
+
+
 @pytest.mark.parametrize(
     "onward",
     ["https://evil.test/", "//evil.test/", "/\\evil.test", "javascript:alert(1)", "evil", "\thttps://evil.test"],
