@@ -28,7 +28,7 @@ class Watching:
         self._now: set[tuple[str, int]] = set()
         self.lines: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         self.seconds: dict[str, float] = {}
-        self.failed: set[str] = set()
+        self.failed: dict[str, str] = {}
 
     def pytest_collection_finish(self) -> None:
         setattr(builtins, _SAYING, self._now.add)
@@ -47,7 +47,7 @@ class Watching:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if report.outcome != "passed":
-            self.failed.add(report.nodeid)
+            self.failed[report.nodeid] = str(report.longrepr)[-2000:]
 
 
 def instrumented(path: str, source: str) -> ast.Module:
