@@ -290,8 +290,7 @@ def _record(gate: Gate, outcome: Outcome, extra: dict[str, Any]) -> None:
         customer_id = None
     if gate._store is not None:
         try:
-            with gate._store.atomic():
-                record(gate._store, gate.actor, tag, outcome=outcome, details=details, **told)
+            record(gate._store, gate.actor, tag, outcome=outcome, details=details, **told)
             return
         except OUT_OF_REACH:  # the platform log keeps it, and the customer's trail gets it once it can be written
             customer_id = gate._store.customer_id

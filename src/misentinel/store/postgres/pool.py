@@ -6,12 +6,13 @@ alias (so the role and database) it was opened for.
 
 from __future__ import annotations
 
-import select
 import threading
 from collections import OrderedDict
 from typing import Any
 
 from psycopg.pq import TransactionStatus
+
+from misentinel.store.postgres.rest import is_at_rest
 
 
 class Pool:
@@ -31,7 +32,7 @@ class Pool:
                 connection = self._idle.pop(key) if key else None
                 if connection is None:
                     return None
-            if _is_at_rest(connection):
+            if is_at_rest(connection):
                 with self._lock:
                     self._in_use += 1
                 return connection
@@ -69,17 +70,6 @@ class Pool:
         """Returns (idle, in use)."""
         with self._lock:
             return len(self._idle), self._in_use
-
-
-def _is_at_rest(connection: Any) -> bool:
-    """Whether it may be lent. Something to read on an idle connection is the server's goodbye (a restart, an
-    administrator), which psycopg would notice only when a request has failed of it.
-    """
-    if connection.closed or connection.broken:
-        return False
-    waiting = select.poll()
-    waiting.register(connection.fileno(), select.POLLIN)
-    return not waiting.poll(0)
 
 
 POOL = Pool()

@@ -4,10 +4,12 @@ import uuid
 from dataclasses import replace
 from importlib import import_module
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
 
+from misentinel.store.clusters import get_cluster
 from misentinel.store.contracts import Store
 from misentinel.store.postgres.pool import POOL, Pool
 from misentinel.store.queries import owner_alias
@@ -67,6 +69,24 @@ def test_a_connection_that_the_server_ended_is_not_handed_out(acme: Store) -> No
     end_sessions(acme)
     assert not raw.closed  # nobody has told psycopg
     assert _backend(acme) != first
+
+
+def test_the_control_planes_connection_is_opened_anew_once_the_server_has_ended_it() -> None:
+    control = connections["default"]
+    with control.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (first,) = cursor.fetchone()
+    control.health_check_enabled, control.health_check_done = True, False
+    control.close_if_health_check_failed()
+    assert control.connection is not None  # a living one stays
+    with psycopg.connect(get_cluster("main").dsn, autocommit=True) as administrator:
+        administrator.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+    assert not control.connection.closed  # nobody has told psycopg
+    control.health_check_done = False
+    control.close_if_health_check_failed()
+    with control.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone()[0] != first
 
 
 def test_a_store_may_be_opened_while_another_request_looks_through_all_connections() -> None:
