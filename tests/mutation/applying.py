@@ -21,6 +21,7 @@ class Planting:
 
     def __init__(self) -> None:
         self._functions: dict[str, list[types.FunctionType]] = defaultdict(list)
+        gc.unfreeze()  # what the web server froze before it forks is an object like any other
         for found in gc.get_objects():
             if type(found) is types.FunctionType and found.__code__.co_filename.startswith(str(ROOT)):
                 self._functions[found.__code__.co_filename].append(found)

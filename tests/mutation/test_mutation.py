@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
 import os
 import subprocess
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.mutation import equivalent
+from tests.mutation.applying import Planting
 from tests.mutation.covering import instrumented, statement_of, statements
 from tests.mutation.finding import ROOT, Mutant, find_mutants, mutants_of, mutated
 from tests.mutation.ground import GROUND
-from tests.mutation.judging import Covering, judge
+from tests.mutation.judging import Covering, _require_sound, judge
 
 MUTANTS = find_mutants()
 CHECKS = """
@@ -154,6 +156,21 @@ def test_a_sample_of_guards_cannot_be_taken_away_unnoticed(tmp_path) -> None:
     verdicts = json.loads((tmp_path / "guards.json").read_text())["verdicts"]
     assert {verdict["how"] for verdict in verdicts} == {"killed"}
     assert all(verdict["by"].startswith("src/misentinel/teammates/tests/") for verdict in verdicts)
+
+
+def test_a_function_that_the_collector_no_longer_counts_is_found_all_the_same() -> None:
+    gc.freeze()  # as the web server does before it forks
+    planting = Planting()
+    assert planting.replace("teammates/rules.py", ast.parse((ROOT / "teammates/rules.py").read_text())) == []
+    mutant = next(mutant for mutant in MUTANTS if mutant.path == "teammates/rules.py")
+    with planting.planted(mutant) as functions:
+        assert functions
+
+
+def test_tests_that_fail_by_themselves_judge_nothing() -> None:
+    _require_sound({}, 100)
+    with pytest.raises(RuntimeError, match="3 of 100 tests fail without any mutant; the first is tests/test_a"):
+        _require_sound({f"tests/test_a.py::test_{n}": "assert False" for n in range(3)}, 100)
 
 
 def test_a_guard_that_no_test_walks_over_has_survived() -> None:
