@@ -26,6 +26,8 @@ from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
 from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, copy_pending, seal
 from misentinel.trail.queries import count_unsealed, log_of, platform_log
+from misentinel.trail.shipping import queries as sinks
+from misentinel.trail.shipping.running import ship
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 0.2  # how late a job that waits for its time may start
@@ -66,8 +68,32 @@ def seal_log(log: str) -> None:
         found = platform_log() if wanted == PLATFORM else log_of(get_store(wanted))
         while seal(found):
             pass
+        for sink in sinks.due_sinks(found):
+            ship_soon(sink)
     except (NotFound, Unavailable) as error:
         _log.info("the log %s left for later: %s", log, error)
+
+
+def ship_soon(sink: UUID, at: datetime | None = None) -> None:
+    """Has the worker ship to a sink, at `at` if that is given."""
+    lock = f"ship:{sink}:{'later' if at else 'now'}"
+    try:
+        ship_log.configure(queueing_lock=lock, schedule_at=at).defer(sink=str(sink))
+    except AlreadyEnqueued:
+        return
+
+
+@app.task(name="ship_log", queue="shipping")
+def ship_log(sink: str) -> None:
+    """Ships what one sink has not acknowledged yet."""
+    wanted = UUID(sink)
+    try:
+        done = ship(wanted)
+    except OUT_OF_REACH as error:  # the store of that customer: the sweep comes back
+        _log.warning("sink %s was left for later: %s", sink, type(error).__name__)
+        return
+    if done.more or done.retry_at:
+        ship_soon(wanted, done.retry_at)
 
 
 def schedule_sending(customer_id: UUID, at: datetime) -> None:
@@ -114,6 +140,8 @@ def sweep(timestamp: int) -> None:
         wake_for_notices()
     if count_unsealed(platform_log()):
         seal_soon(PLATFORM)
+    for sink in sinks.due_sinks():
+        ship_soon(sink)
     for store in each_store():
         try:
             _look_after(store)

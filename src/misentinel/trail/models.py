@@ -99,3 +99,54 @@ class SignedCheckpoint(models.Model):
     size = models.BigIntegerField(primary_key=True)
     note = models.TextField()
     at = models.DateTimeField(default=now)
+
+
+class Sink(models.Model):
+    """Where a log is shipped to, and how far: the cursor moves when the other side has acknowledged, never before.
+
+    Trust: written by whoever may set sinks, and by the worker. Whoever could write here could ship a log elsewhere or
+    skip some of it; each change is an entry, and a receiver sees a gap by the index.
+    """
+
+    plane = CONTROL
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    customer_id = models.UUIDField(null=True, db_index=True)
+    name = models.CharField(max_length=60)
+    kind = models.CharField(max_length=10)
+    address = models.CharField(max_length=2048)
+    location = models.CharField(max_length=2)
+    by_operator = models.BooleanField()
+    plain_end = models.BooleanField()
+    """Whether a stream's end without close_notify acknowledges: whoever is on the way could forge one."""
+    secret = models.BinaryField(null=True)
+    next_index = models.BigIntegerField(default=0)
+    """The first entry of the log that was not acknowledged yet."""
+    paused = models.BooleanField(default=False)
+    failures = models.IntegerField(default=0)
+    rejected_in_a_row = models.IntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, default="")
+    delivered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer_id", "name"], nulls_distinct=False, name="trail_sink_name"),
+        ]
+
+
+class DeadLetter(models.Model):
+    """An entry that a sink refused for good. The entry itself is in the log: what is kept is its place and why."""
+
+    plane = CONTROL
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    sink = models.ForeignKey(Sink, on_delete=models.CASCADE, related_name="dead_letters")
+    index = models.BigIntegerField()
+    entry_id = models.UUIDField()
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sink", "index"], name="trail_dead_letter_once")]

@@ -83,6 +83,15 @@ class Outgoing:
         properly in time. (The system's resolver has time limits of its own, which come on top.)
         """
         target = parse_url(url, self.private_hosts)
+        with self.connected(target, seconds) as secured:
+            return _exchange(secured, target, method, dict(headers or {}), body, seconds, largest)
+
+    @contextmanager
+    def connected(self, target: Target, seconds: float) -> Iterator[ssl.SSLSocket]:
+        """Yields a connection to `target`, whose certificate proved its name, for `seconds` in all.
+
+        Raises as `fetch` does, also for what goes wrong inside the block.
+        """
         addresses = self.addresses(target)
         context = self._tls()
         timer = _Deadline(seconds)
@@ -91,17 +100,16 @@ class Outgoing:
                 timer.watch(raw)
                 # A connection that is cut is an error, never the end of a body (TLS truncation).
                 with context.wrap_socket(raw, server_hostname=target.host, suppress_ragged_eofs=False) as secured:
-                    answer = _exchange(secured, target, method, dict(headers or {}), body, seconds, largest)
+                    yield secured
             if timer.passed:
                 raise TimeoutError
-            return answer
         except ssl.SSLCertVerificationError as error:
             told = f"The certificate of {target.host} does not prove who it is: {error.verify_message}."
             raise Unavailable(told) from error
         except (OSError, http.client.HTTPException) as error:
             if timer.passed:
                 raise Unavailable(f"{target.host} did not answer within {seconds:g} seconds.") from error
-            raise Unavailable(f"{target.host} cannot be reached or does not speak HTTPS.") from error
+            raise Unavailable(f"{target.host} cannot be reached or does not speak as it should.") from error
 
     def addresses(self, target: Target) -> list[Address]:
         """Returns the addresses to connect to. Raises `NotReachable` if even one of them is not permitted."""

@@ -49,7 +49,7 @@ class Meaning:
 
 CATEGORIES = {2: "Findings", 3: "Identity & Access Management", 6: "Application Activity"}
 
-FINDING = EventClass(2004, "Detection Finding", {"Create": 1})
+FINDING = EventClass(2004, "Detection Finding", {"Create": 1, "Close": 3})
 ACCOUNT = EventClass(
     3001,
     "Account Change",
@@ -64,7 +64,7 @@ AUTHENTICATION = EventClass(
 ENTITY = EventClass(
     3004,
     "Entity Management",
-    {"Create": 1, "Read": 2, "Update": 3, "Delete": 4, "Activate": 10, "Suspend": 12, "Other": 99},
+    {"Create": 1, "Read": 2, "Update": 3, "Delete": 4, "Activate": 10, "Suspend": 12, "Resume": 13, "Other": 99},
 )
 RIGHTS = EventClass(3005, "User Access Management", {"Assign Privileges": 1, "Revoke Privileges": 2, "Other": 99})
 WEB = EventClass(6001, "Web Resources Activity", {"Create": 1, "Read": 2, "Search": 5, "Export": 7, "Other": 99})
@@ -206,6 +206,17 @@ MEANINGS: dict[Tag, Meaning] = {
     Tag.LOG_KEY_ROTATE: Meaning(ENTITY, "Update"),
     Tag.LOG_PROVE: Meaning(DATA, "Read"),
     Tag.LOG_READ: Meaning(DATA, "Read"),
+    Tag.SINK_ADD: Meaning(ENTITY, "Create"),
+    Tag.SINK_LIST: Meaning(ENTITY, "Read"),
+    Tag.SINK_PAUSE: Meaning(ENTITY, "Suspend"),
+    Tag.SINK_RESUME: Meaning(ENTITY, "Resume"),
+    Tag.SINK_REPLAY: Meaning(ENTITY, "Update"),
+    Tag.SINK_REMOVE: Meaning(ENTITY, "Delete"),
+    Tag.SINK_FAIL: Meaning(FINDING, "Create", Severity.MEDIUM),
+    Tag.SINK_RECOVER: Meaning(FINDING, "Close"),
+    Tag.DEAD_LETTER_LIST: Meaning(ENTITY, "Read"),
+    Tag.DEAD_LETTER_KEEP: Meaning(FINDING, "Create", Severity.MEDIUM),
+    Tag.DEAD_LETTER_REPLAY: Meaning(API, "Other"),
     Tag.TRAIL_LIST: Meaning(DATA, "Query"),
     Tag.TRAIL_VIEW: Meaning(DATA, "Read"),
     Tag.OVERVIEW_VIEW: Meaning(WEB, "Read"),
