@@ -42,8 +42,9 @@ from misentinel.teammates.passkeys import NewPasskey, keep
 from misentinel.teammates.queries import list_devices, list_sessions
 from misentinel.teammates.queries.connections import list_connections
 from misentinel.teammates.sso.saml import new_key_pair
+from misentinel.trail.actions import seal
 from misentinel.trail.contracts import Tag
-from misentinel.trail.queries import list_entries
+from misentinel.trail.queries import list_entries, log_of
 from misentinel.web.gate import Declaration, Edge
 from tests.cast import browser, hire, join_staff, let_in, signed_in, start_session
 
@@ -132,6 +133,13 @@ def _group(store: Store) -> UUID:
     return DirectoryGroup.objects.create(connection=connection, name=f"Group {new_id()}").id
 
 
+def _entry(store: Store) -> UUID:
+    """One that is sealed, so that there is a proof of it."""
+    while seal(log_of(store)):
+        pass
+    return list_entries(store).entries[0].id
+
+
 # What each parameter of a URL names, and how Bolt comes to have one. A new parameter belongs here.
 OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "teammate_id": lambda store: hire(store.customer_id, "Mallory").id,
@@ -151,9 +159,10 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "manual_id": _message,
     "auto_id": lambda store: _message(store, Kind.AUTO),
     "mail_id": _mail,
-    "entry_id": lambda store: list_entries(store).entries[0].id,
+    "entry_id": _entry,
 }
-NO_IDS = {"token", "kind"}  # a secret by itself, which names nothing to whoever does not hold it; an enumerated word
+# A secret by itself, which names nothing to whoever does not hold it; an enumerated word; a place in one's own log.
+NO_IDS = {"token", "kind", "tile"}
 ANSWERS = {Tag.SSO_ANSWER}  # these answer only a sign-in that this very browser began; tests/single_sign_on has them
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # The operator's own pages are closed to every teammate: tests/permissions/test_operator_access.py.

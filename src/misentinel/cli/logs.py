@@ -87,8 +87,8 @@ def mirror(actor: Actor, folder: Path, customer: str, grant: UUID | None) -> Non
 def verify(what: Path, texts: tuple[str, ...], seen: Path | None, witnesses: int) -> None:
     """Check a mirrored log, or a proof with its entry, against KEY. Needs no installation, only the files.
 
-    WHAT is the folder of a mirror, of which every entry, every tile and the signature are checked, or a .tlog-proof,
-    beside which its entry lies.
+    WHAT is the folder of a mirror, of which every entry, every tile and the signature are checked, or a .tlog-proof.
+    A proof brings its entry along; what lies beside it in a file of the same name and .entry goes before.
     """
     from misentinel.trail.rules.checkpoints import Checkpoint
     from misentinel.trail.rules.notes import KeyType, Note, VerifierKey
@@ -163,11 +163,12 @@ def _verify_proof(path: Path, keys: list[VerifierKey], origin: str, witnesses: i
     from misentinel.trail.rules.checkpoints import Proof
     from misentinel.trail.rules.leaves import leaf_from
 
-    data, whole = _read(path.with_suffix(".entry")), _read(path.with_suffix(".whole"))
-    if data is None:
-        raise Invalid(f"The entry is not there: {path.with_suffix('.entry')}.")
+    whole = _read(path.with_suffix(".whole"))
     try:
         proof = Proof.parse(path.read_text())
+        data = _read(path.with_suffix(".entry")) or proof.extra
+        if data is None:
+            raise Invalid(f"The entry is not there: {path.with_suffix('.entry')}.")
         found = proof.verify(data, origin, keys, witnesses)
         if whole is not None and leaf_from(whole) != data:
             raise ValueError(f"{path.with_suffix('.whole')} is not the entry whose digests the log has")
@@ -175,7 +176,9 @@ def _verify_proof(path: Path, keys: list[VerifierKey], origin: str, witnesses: i
         raise Invalid(f"This cannot be read: {error}.") from None
     except ValueError as error:
         raise Broken(f"This does not prove the entry: {error}.") from None
-    console.print(f"Entry {proof.index} of {found.size} is as it was signed by {found.origin}.")
+    console.print(f"Entry {proof.index} of {found.size} is as it was signed by {found.origin}:")
+    told = data.decode(errors="replace")
+    click.echo(told if told.isprintable() else f"{len(data)} bytes that are no text")
 
 
 def _log(customer: str, looking: Actor | None = None) -> Log:

@@ -221,3 +221,15 @@ class Log:
     origin: str
     alias: str
     customer_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """How far a log is sealed: `waiting` entries have no place in it yet. `keys` verify it, the newest first."""
+
+    origin: str
+    keys: list[str]
+    waiting: int
+    size: int = 0
+    checkpoint: str = ""
+    signed_at: datetime | None = None

@@ -106,14 +106,20 @@ func prove(file, entry, key string) error {
 	if err != nil {
 		return err
 	}
+	head, signed, _ := strings.Cut(string(data), "\n\n")
+	lines := strings.Split(head, "\n")
+	if len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		return errors.New("no proof")
+	}
+	if strings.HasPrefix(lines[1], "extra ") && len(lines) > 2 {
+		lines = lines[1:]
+	}
+	if !strings.HasPrefix(lines[1], "index ") {
+		return errors.New("no index")
+	}
 	record, err := os.ReadFile(entry)
 	if err != nil {
 		return err
-	}
-	head, signed, _ := strings.Cut(string(data), "\n\n")
-	lines := strings.Split(head, "\n")
-	if len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(lines[1], "index ") {
-		return errors.New("no proof")
 	}
 	index, err := strconv.ParseInt(strings.TrimPrefix(lines[1], "index "), 10, 64)
 	if err != nil {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
 from misentinel.store.contracts import Store
-from misentinel.trail.contracts import Log
+from misentinel.trail.contracts import Log, LogState
 from misentinel.trail.models import Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
 from misentinel.trail.rules import merkle, tiles
 from misentinel.trail.rules.checkpoints import Checkpoint, Proof
@@ -38,6 +39,15 @@ def latest_checkpoint(log: Log) -> Note:
     if row is None:
         raise NotFound("Nothing is sealed in this log yet.")
     return Note.parse(row.note)
+
+
+def log_state(log: Log) -> LogState:
+    """Returns how far the log is sealed, and with which keys one verifies it."""
+    newest = SignedCheckpoint.objects.using(log.alias).order_by("-size").first()
+    state = LogState(log.origin, [str(key) for key in verifier_keys(log)], count_unsealed(log))
+    if newest is None:
+        return state
+    return replace(state, size=newest.size, checkpoint=newest.note, signed_at=newest.at)
 
 
 def count_unsealed(log: Log) -> int:
@@ -75,7 +85,10 @@ def read_entries(log: Log, first: int, count: int) -> list[bytes]:
 
 
 def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
-    """Returns the entry's bytes and the proof that they are in the log. Raises `NotFound`, also while unsealed."""
+    """Returns the entry's bytes and the proof that they are in the log, which brings them along as `extra`.
+
+    Raises `NotFound`, also while unsealed.
+    """
     place = Leaf.objects.using(log.alias).filter(entry_id=entry_id).first()
     if place is None:
         raise NotFound("There is no such entry in the sealed log. What is not sealed yet will be within a second.")
@@ -83,7 +96,8 @@ def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
     checkpoint = Checkpoint.parse(note.text)
     nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
     path = tuple(merkle.inclusion_proof(place.index, checkpoint.size, nodes))
-    return leaf_of(Entry.objects.using(log.alias).get(id=entry_id)), Proof(place.index, path, note)
+    leaf = leaf_of(Entry.objects.using(log.alias).get(id=entry_id))
+    return leaf, Proof(place.index, path, note, extra=leaf)
 
 
 def whole_entry(log: Log, entry_id: UUID) -> bytes:

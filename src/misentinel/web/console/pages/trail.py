@@ -18,7 +18,7 @@ from misentinel.kernel.actor import ActorKind
 from misentinel.kernel.ids import parse_id
 from misentinel.teammates.contracts import Permission
 from misentinel.trail.contracts import EntryFilter, EntryView, Outcome, Tag
-from misentinel.trail.queries import get_entry, list_entries
+from misentinel.trail.queries import get_entry, latest_checkpoint, list_entries, log_of, log_state, prove
 from misentinel.web.console.naming import KINDS, Names
 from misentinel.web.console.rendering import render
 from misentinel.web.console.routes import routes
@@ -111,6 +111,34 @@ def trail_entry(gate: Gate, entry_id: UUID) -> HttpResponse:
     seen["details"] = [(name, _told(value)) for name, value in sorted(entry.details.items())]
     context = {"entry": seen, "changes": _changes(entry), "no_change": _no_change(entry)}
     return render(gate, "console/trail/entry.html", context)
+
+
+@routes.get("trail/<uuid:entry_id>/proof", needs=Permission.TRAIL, tag=Tag.LOG_PROVE, name="trail-proof")
+def proof(gate: Gate, entry_id: UUID) -> HttpResponse:
+    gate.looks_at(object_kind="entry", object_id=entry_id)
+    _, made = prove(log_of(gate.store), entry_id)
+    return _file(str(made), f"{entry_id}.tlog-proof")
+
+
+@routes.get("trail/verify", needs=Permission.TRAIL, tag=Tag.LOG_READ, name="trail-verify")
+def verify(gate: Gate) -> HttpResponse:
+    state = log_state(log_of(gate.store))
+    gate.looks_at(object_kind="log", object_id=state.origin)
+    context = {"log": state, "api_url": gate.request.build_absolute_uri("/api/log")}
+    return render(gate, "console/trail/verify.html", context)
+
+
+@routes.get("trail/verify/checkpoint", needs=Permission.TRAIL, tag=Tag.LOG_READ, name="trail-checkpoint")
+def checkpoint(gate: Gate) -> HttpResponse:
+    log = log_of(gate.store)
+    gate.looks_at(object_kind="log", object_id=log.origin)
+    return _file(str(latest_checkpoint(log)), "checkpoint")
+
+
+def _file(text: str, name: str) -> HttpResponse:
+    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def row(entry: EntryView, names: Names) -> dict[str, Any]:

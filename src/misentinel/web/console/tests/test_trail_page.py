@@ -13,9 +13,10 @@ from misentinel.kernel import clock
 from misentinel.kernel.actor import system
 from misentinel.kernel.ids import new_id
 from misentinel.teammates.contracts import GRANTABLE, Permission
-from misentinel.trail.actions import record
-from misentinel.trail.contracts import Tag
-from misentinel.trail.queries import list_entries
+from misentinel.trail.actions import record, seal
+from misentinel.trail.contracts import EntryFilter, Tag
+from misentinel.trail.queries import list_entries, log_of, verifier_keys
+from misentinel.trail.rules.checkpoints import Proof
 from tests.cast import hire, signed_in
 
 
@@ -101,3 +102,28 @@ def test_ben_without_the_permission_is_refused_and_that_is_on_the_trail(acme):
 def test_looking_at_the_trail_is_on_the_trail(asha, acme):
     asha.get("/trail?tag=segment:create")
     assert list_entries(acme, limit=1).entries[0].details["filters"] == ["tag"]
+
+
+def test_the_log_is_verified_with_what_the_console_gives(asha, acme):
+    made = entry(acme)
+    assert "Nothing is sealed yet" in asha.get("/trail/verify").content.decode()
+    seal(log_of(acme))
+    page = html.unescape(asha.get("/trail/verify").content.decode())
+    (key,) = verifier_keys(log_of(acme))
+    checkpoint = asha.get("/trail/verify/checkpoint")
+    assert str(key) in page and checkpoint.content.decode() in page
+    assert f'href="/trail/{made}/proof"' in asha.get(f"/trail/{made}").content.decode()
+    answer = asha.get(f"/trail/{made}/proof")
+    assert answer["Content-Disposition"] == f'attachment; filename="{made}.tlog-proof"'
+    proof = Proof.parse(answer.content.decode())
+    proof.verify(proof.extra, log_of(acme).origin, [key])
+    told = {(e.tag, e.object_id) for e in list_entries(acme, EntryFilter(actor_kind="teammate")).entries}
+    assert {("log:read", log_of(acme).origin), ("log:prove", str(made))} <= told
+
+
+def test_without_the_permission_for_the_trail_there_is_nothing_to_verify(acme):
+    ben = signed_in(hire(acme.customer_id, "Ben", GRANTABLE - {Permission.TRAIL}))
+    made = entry(acme)
+    seal(log_of(acme))
+    for path in ("/trail/verify", "/trail/verify/checkpoint", f"/trail/{made}/proof"):
+        assert ben.get(path).status_code == 403
