@@ -15,8 +15,9 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     "/", "/people", "/segments", "/segments/new", "/messages", "/messages?kind=auto", "/messages/manual/new",
-    "/messages/auto/new", "/mailbox", "/trail", "/teammates", "/teammates/invite", "/settings", "/settings/keys",
-    "/account/sessions", "/account/factors", "/account/factors/passkey", "/account/factors/authenticator",
+    "/messages/auto/new", "/mailbox", "/trail", "/trail/verify", "/teammates", "/teammates/invite", "/settings",
+    "/settings/keys", "/account/sessions", "/account/factors", "/account/factors/passkey",
+    "/account/factors/authenticator",
 )  # fmt: skip
 ATTACK = (
     "<p id=here>Hello</p><script>parent.document.title='taken'</script>"
