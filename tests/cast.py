@@ -17,11 +17,15 @@ from django.test.client import MULTIPART_CONTENT
 
 from misentinel.kernel.actor import OPERATOR_ID, Actor, ActorKind, anonymous, system
 from misentinel.kernel.clock import now
+from misentinel.store.contracts import Store
 from misentinel.teammates import actions, second_factor
 from misentinel.teammates.actions.operator_access import give_unasked
 from misentinel.teammates.actions.sessions import open_session
 from misentinel.teammates.contracts import GRANTABLE, LETTABLE, Permission
 from misentinel.teammates.models import Teammate
+from misentinel.trail.queries import log_of
+from misentinel.trail.shipping.actions import add_sink
+from misentinel.trail.shipping.contracts import SinkKind
 from misentinel.web.identity import SESSION_KEY
 
 ADDRESS = "192.0.2.7"
@@ -49,6 +53,14 @@ def let_in(operator: Teammate, giver: Teammate, permissions: Iterable[Permission
     terms: dict[str, Any] = {"reason": "Ticket 4711: imports fail", "minutes": 60, "looks_only": False} | more
     by = Actor(ActorKind.TEAMMATE, str(giver.id))
     return give_unasked(by, giver.customer_id, operator.id, permissions=permissions, **terms)
+
+
+def ship_somewhere(store: Store) -> str:
+    """A sink of the customer's trail, at a host that is not there; returns its name."""
+    add_sink(
+        system("test"), log_of(store), name="far", kind=SinkKind.SYSLOG, address="logs.example.com:6514", location="GB"
+    )
+    return "far"
 
 
 def start_session(teammate: Teammate) -> UUID:

@@ -27,7 +27,7 @@ from misentinel.teammates.contracts import CredentialKind, Permission
 from misentinel.trail.actions import seal
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries, list_platform_entries, log_of
-from tests.cast import hire, join_staff
+from tests.cast import hire, join_staff, ship_somewhere
 
 ARGUMENTS: dict[str, list[str]] = {
     "customer create": ["Walked Ltd", "--slug", "{new}"],
@@ -64,6 +64,13 @@ ARGUMENTS: dict[str, list[str]] = {
     "passwords load": ["{list}"],
     "passwords status": [],
     "passwords compromised": ["{ben}", "--customer", "{acme}"],
+    "sink add": ["{new}", "--kind=syslog", "--to=logs.example.com:6514", "--location=GB", "--customer", "{acme}"],
+    "sink list": ["--customer", "{acme}"],
+    "sink pause": ["{sink}", "--customer", "{acme}"],
+    "sink resume": ["{sink}", "--customer", "{acme}"],
+    "sink replay": ["{sink}", "--from", "0", "--customer", "{acme}"],
+    "sink dead-letters": ["{sink}", "--customer", "{acme}"],
+    "sink remove": ["{sink}", "--customer", "{acme}", "--yes"],
     "trail list": ["--customer", "{acme}", "--limit", "5"],
     "trail show": ["{entry}", "--customer", "{acme}"],
     "trail keys": ["--customer", "{acme}"],
@@ -133,7 +140,7 @@ def test_a_command_leaves_an_entry_that_names_who_ran_it(
         "granted": cleo.email, "role": role.id,
         "sealed": sealed, "folder": str(tmp_path / "log"),
         "acme": slug, "new": new, "entry": entry, "ben": ben.email, "gone": gone.email, "key": str(key.view.id),
-        "email": f"{new}@example.com",
+        "email": f"{new}@example.com", "sink": ship_somewhere(acme),
     }  # fmt: skip
     arguments = [a.format(**given) for a in ARGUMENTS[name]]
     told, error = _run(*name.split(), *arguments)

@@ -24,7 +24,8 @@ from misentinel.teammates.queries import list_credentials, list_present, list_te
 from misentinel.trail.actions import seal
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries, log_of
-from tests.cast import hire, join_staff, let_in
+from misentinel.trail.shipping.queries import list_sinks
+from tests.cast import hire, join_staff, let_in, ship_somewhere
 
 HANDING_OUT = [
     ["teammate", "invite", "new@example.com", "--owner"],
@@ -39,12 +40,17 @@ HANDING_OUT = [
     ["key", "create", "All", "--permission", "user-data"],
     ["key", "rotate", "{key}"],
     ["key", "signing", "{key}"],
+    ["sink", "add", "elsewhere", "--kind", "syslog", "--to", "logs.example.com:6514", "--location", "GB"],
+    ["sink", "resume", "{sink}"],
+    ["sink", "replay", "{sink}", "--from", "0"],
 ]
 TAKING_AWAY = [
     ["passwords", "compromised", "{ben}"],
     ["teammate", "suspend", "{ben}"],
     ["teammate", "ungrant", "{ben}", "export"],
     ["key", "revoke", "{key}"],
+    ["sink", "pause", "{sink}"],
+    ["sink", "remove", "{sink}", "--yes"],
 ]
 HARMLESS = {
     "role list", "role show", "sso list",  # names of roles and connections, no person's and no secret
@@ -54,6 +60,7 @@ HARMLESS = {
 LOOKING = [
     ["teammate", "list"], ["key", "list"], ["trail", "list"], ["trail", "show", "{entry}"],
     ["trail", "mirror", "{folder}"], ["trail", "prove", "{entry}", "--output", "{folder}.tlog-proof"],
+    ["sink", "list"], ["sink", "dead-letters", "{sink}"],
 ]  # fmt: skip
 
 
@@ -81,6 +88,7 @@ def given(acme, tmp_path) -> dict[str, str]:
         "key": str(actions.create_credential(
             system("test"), acme.customer_id, CredentialKind.WRITE_KEY, name="Old").view.id),
         "entry": str(list_entries(acme).entries[-1].id), "folder": str(tmp_path / "log"),
+        "sink": ship_somewhere(acme),
     }  # fmt: skip
 
 
@@ -95,7 +103,8 @@ def run(given: dict[str, str], arguments: list[str], grant: object = None) -> Ba
 
 def state(acme) -> tuple[object, ...]:
     people = [(t.email, t.permissions, t.suspended_at) for t in list_teammates(acme.customer_id)]
-    return people, [(k.name, k.revoked_at) for k in list_credentials(acme.customer_id)]
+    sinks = [(s.name, s.paused, s.next_index) for s in list_sinks(acme.customer_id)]
+    return people, [(k.name, k.revoked_at) for k in list_credentials(acme.customer_id)], sinks
 
 
 def by(teammate: Teammate) -> Actor:

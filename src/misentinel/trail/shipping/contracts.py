@@ -89,9 +89,12 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """What one run did. `more` says that it stopped with work left, `retry_at` when to come back after a failure."""
+    """What one run did. `more` says that it stopped with work left, `retry_at` when to come back after a failure;
+    `refused` is how many entries the sink refused together, to be sent again in smaller batches.
+    """
 
     entries: int = 0
+    refused: int = 0
     more: bool = False
     retry_at: datetime | None = None
 

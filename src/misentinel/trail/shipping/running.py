@@ -49,7 +49,7 @@ def ship(sink_id: UUID, *, at_once: int = AT_ONCE) -> Shipped:
             return Shipped(total, retry_at=step.retry_at)
         if monotonic() - began > SECONDS_AT_ONCE:
             return Shipped(total, more=True)
-        size = min(at_once, size * 2) if step.entries else max(1, size // 2)
+        size = step.refused // 2 or min(at_once, size * 2)
 
 
 def replay_dead_letters(actor: Actor, sink_id: UUID, *, most: int = AT_ONCE) -> tuple[int, int]:
@@ -104,7 +104,7 @@ def _locked(sink_id: UUID) -> bool:
 
 
 def _step(sink: Sink, size: int) -> Shipped:
-    """One batch. `more` without entries means: the batch was rejected, come again with a smaller one."""
+    """One batch."""
     try:
         log = log_of_sink(sink)
     except NotFound:  # the customer is closed, and its log with it
@@ -116,7 +116,7 @@ def _step(sink: Sink, size: int) -> Shipped:
             return Shipped()
         taken = send(open_destination(sink, log), items)
     except Rejected as error:
-        return Shipped(more=True) if len(items) > 1 else _bury(sink, items[0], error)
+        return Shipped(refused=len(items), more=True) if len(items) > 1 else _bury(sink, items[0], error)
     except (Unavailable, Gap) as error:
         return _wait(sink, error)
     except MiSentinelError as error:  # an address that is none any more, a secret that does not open
