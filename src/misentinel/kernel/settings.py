@@ -72,6 +72,11 @@ class Settings:
     request_rate: int = _setting(
         100, "Requests a second that one API token or one session may make of one web server; events count apart."
     )
+    log_witnesses: str = _setting(
+        "",
+        "Witnesses that cosign the checkpoints of every log, as `KEY URL` with commas between: the witness's verifier "
+        "key, and the HTTPS address below which it takes `add-checkpoint`. They learn each log's name, size and root.",
+    )
     outgoing_private_hosts: str = _setting(
         "",
         "Hosts with private addresses that URLs set by users may lead to all the same, for example an identity "

@@ -17,6 +17,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound, Unavailable
+from misentinel.kernel.outgoing import Outgoing
 from misentinel.messages import jobs as sending
 from misentinel.site.couriers import courier_from
 from misentinel.store import outbox
@@ -24,8 +25,9 @@ from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
 from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
-from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, copy_pending, seal
+from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, ask_witness, copy_pending, seal
 from misentinel.trail.queries import count_unsealed, log_of, platform_log
+from misentinel.trail.rules.witnessing import witnesses_in
 from misentinel.trail.shipping import queries as sinks
 from misentinel.trail.shipping.running import ship
 
@@ -72,6 +74,28 @@ def seal_log(log: str) -> None:
             ship_soon(sink)
     except (NotFound, Unavailable) as error:
         _log.info("the log %s left for later: %s", log, error)
+
+
+def ask_witnesses_soon(log: UUID) -> None:
+    """Has the worker ask the witnesses, where there are any, to cosign a log's newest checkpoint."""
+    if not settings.MISENTINEL.log_witnesses:
+        return
+    try:
+        ask_witnesses.configure(queueing_lock=f"witness:{log}").defer(log=str(log))
+    except AlreadyEnqueued:
+        return
+
+
+@app.task(name="ask_witnesses", queue="witnessing")
+def ask_witnesses(log: str) -> None:
+    """Asks every witness that the operator named."""
+    wanted, outgoing = UUID(log), Outgoing.from_settings()
+    try:
+        found = platform_log() if wanted == PLATFORM else log_of(get_store(wanted))
+        for witness in witnesses_in(settings.MISENTINEL.log_witnesses):
+            ask_witness(found, witness, lambda url, body: outgoing.fetch(url, method="POST", body=body))
+    except (NotFound, Unavailable) as error:
+        _log.info("the log %s was not witnessed: %s", log, error)
 
 
 def ship_soon(sink: UUID, at: datetime | None = None) -> None:
@@ -140,6 +164,7 @@ def sweep(timestamp: int) -> None:
         wake_for_notices()
     if count_unsealed(platform_log()):
         seal_soon(PLATFORM)
+    ask_witnesses_soon(PLATFORM)
     for sink in sinks.due_sinks():
         ship_soon(sink)
     for store in each_store():
@@ -159,6 +184,7 @@ def warn_of_expiring_keys(timestamp: int) -> None:
 def _look_after(store: Store) -> None:
     if count_unsealed(log_of(store)):
         seal_soon(store.customer_id)
+    ask_witnesses_soon(store.customer_id)
     if outbox.count_waiting(store):
         wake_up(store.customer_id)
     if sending.has_work(store):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from misentinel.kernel.errors import Misconfigured
 from misentinel.messages import actions as messages
 from misentinel.messages import jobs as sending
 from misentinel.people import actions as people
@@ -17,6 +18,7 @@ from misentinel.store.outbox import Handler
 from misentinel.store.postgres.pool import POOL
 from misentinel.teammates import notices
 from misentinel.trail import actions as trail
+from misentinel.trail.rules.witnessing import witnesses_in
 from misentinel.vault.queries import service_key
 
 SEALING_PAUSE_SECONDS = 0.5  # at the most this often for one log: a checkpoint follows its entries within a second
@@ -30,6 +32,10 @@ HANDLERS: dict[Topic, Sequence[Handler]] = {
 
 def connect() -> None:
     """Connects ports and adapters; called once by each process before it does anything."""
+    try:
+        witnesses_in(settings.MISENTINEL.log_witnesses)
+    except ValueError as error:
+        raise Misconfigured(f"Setting log_witnesses cannot be read: {error}.") from None
     settings.SECRET_KEY = service_key("django").hex()  # without it Django signs nothing, and says so
     POOL.limit = settings.MISENTINEL.store_connections
     outbox.use_wake_up(Waker(jobs.wake_up))

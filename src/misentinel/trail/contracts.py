@@ -134,6 +134,7 @@ class Tag(StrEnum):
     UNSUBSCRIBE = "unsubscribe:confirm"
     # the trail itself, and the rest of what is looked at
     CHECKPOINT_SIGN = "checkpoint:sign"
+    CHECKPOINT_WITNESS = "checkpoint:witness"
     LOG_KEY_ROTATE = "log_key:rotate"
     LOG_PROVE = "log:prove"
     LOG_READ = "log:read"

@@ -101,6 +101,23 @@ class SignedCheckpoint(models.Model):
     at = models.DateTimeField(default=now)
 
 
+class Cosignature(models.Model):
+    """What a witness signed of a checkpoint: its lines of the note, verified before they were kept.
+
+    Served with the checkpoint and verified by whoever reads it, so a forged row fools nobody who has the witness's key.
+    """
+
+    append_only = True
+
+    size = models.BigIntegerField()
+    key = models.CharField(max_length=400)
+    lines = models.TextField()
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "size"], name="trail_one_cosignature")]
+
+
 class Sink(models.Model):
     """Where a log is shipped to, and how far: the cursor moves when the other side has acknowledged, never before.
 

@@ -11,11 +11,13 @@ from misentinel.trail.actions.recording import (
     use_wake_up,
 )
 from misentinel.trail.actions.sealing import rotate_key, seal
+from misentinel.trail.actions.witnessing import ask_witness
 
 __all__ = [
     "CONTROL_ALIAS",
     "OUT_OF_REACH",
     "PLATFORM",
+    "ask_witness",
     "copy_pending",
     "noticing",
     "record",

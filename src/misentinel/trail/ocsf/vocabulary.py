@@ -203,6 +203,7 @@ MEANINGS: dict[Tag, Meaning] = {
     Tag.UNSUBSCRIBE: Meaning(API, "Other"),
     # the trail itself, and the rest of what is looked at
     Tag.CHECKPOINT_SIGN: Meaning(ENTITY, "Create"),
+    Tag.CHECKPOINT_WITNESS: Meaning(ENTITY, "Update"),
     Tag.LOG_KEY_ROTATE: Meaning(ENTITY, "Update"),
     Tag.LOG_PROVE: Meaning(DATA, "Read"),
     Tag.LOG_READ: Meaning(DATA, "Read"),

@@ -11,7 +11,7 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
 from misentinel.store.contracts import Store
 from misentinel.trail.contracts import Log, LogState
-from misentinel.trail.models import Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
+from misentinel.trail.models import Cosignature, Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
 from misentinel.trail.rules import merkle, tiles
 from misentinel.trail.rules.checkpoints import Checkpoint, Proof
 from misentinel.trail.rules.leaves import leaf_of, whole_of
@@ -38,7 +38,7 @@ def latest_checkpoint(log: Log) -> Note:
     row = SignedCheckpoint.objects.using(log.alias).order_by("-size").first()
     if row is None:
         raise NotFound("Nothing is sealed in this log yet.")
-    return Note.parse(row.note)
+    return _with_cosignatures(log, row)
 
 
 def log_state(log: Log) -> LogState:
@@ -47,11 +47,25 @@ def log_state(log: Log) -> LogState:
     state = LogState(log.origin, [str(key) for key in verifier_keys(log)], count_unsealed(log))
     if newest is None:
         return state
-    return replace(state, size=newest.size, checkpoint=newest.note, signed_at=newest.at)
+    return replace(state, size=newest.size, checkpoint=str(_with_cosignatures(log, newest)), signed_at=newest.at)
 
 
 def count_unsealed(log: Log) -> int:
     return Waiting.objects.using(log.alias).count()
+
+
+def _with_cosignatures(log: Log, row: SignedCheckpoint) -> Note:
+    """The checkpoint with what witnesses signed of it so far."""
+    lines = Cosignature.objects.using(log.alias).filter(size=row.size).order_by("id").values_list("lines", flat=True)
+    return Note.parse(row.note + "".join(lines))
+
+
+def _best_checkpoint(log: Log, index: int) -> Note:
+    """The newest that a witness has signed, where it reaches as far as `index`; else the newest."""
+    witnessed = Cosignature.objects.using(log.alias).filter(size__gt=index).order_by("-size").first()
+    if witnessed is None:
+        return latest_checkpoint(log)
+    return _with_cosignatures(log, SignedCheckpoint.objects.using(log.alias).get(size=witnessed.size))
 
 
 def read_tile(log: Log, level: int, index: int) -> bytes:
@@ -92,7 +106,7 @@ def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
     place = Leaf.objects.using(log.alias).filter(entry_id=entry_id).first()
     if place is None:
         raise NotFound("There is no such entry in the sealed log. What is not sealed yet will be within a second.")
-    note = latest_checkpoint(log)
+    note = _best_checkpoint(log, place.index)
     checkpoint = Checkpoint.parse(note.text)
     nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
     path = tuple(merkle.inclusion_proof(place.index, checkpoint.size, nodes))
