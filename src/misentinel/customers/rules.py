@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zoneinfo
+from email.errors import MessageError
 from email.headerregistry import Address
 from functools import cache
 
@@ -53,7 +54,7 @@ def clean_sender(address: str) -> str:
         return ""
     try:
         parsed = Address(addr_spec=address)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, MessageError):
         parsed = None
     if parsed is None or not parsed.domain or len(address) > 254 or not address.isprintable():
         raise Invalid(f"{address!r} is not an e-mail address.")

@@ -159,6 +159,21 @@ def test_a_segment_is_made_changed_and_deleted_on_the_trail(acme):
     assert tags == ["segment:delete", "segment:edit", "segment:create"]
 
 
+def test_a_segment_is_the_one_that_was_named_and_names_are_there_once(acme):
+    free = {"attribute": "plan", "test": "is", "value": "free"}
+    pro = actions.create_segment(acme, ACTOR, "Paying", PRO)
+    other = actions.create_segment(acme, ACTOR, "Trying", free)
+    assert queries.get_segment(acme, pro.id) == pro and queries.get_segment(acme, other.id) == other
+    for taken in ("paYING", " Everyone "):
+        with pytest.raises(Conflict, match="already"):
+            actions.edit_segment(acme, ACTOR, other.id, name=taken, rule=free)
+    assert actions.edit_segment(acme, ACTOR, other.id, name="Trying it", rule=free).id == other.id
+    actions.delete_segment(acme, ACTOR, other.id)
+    assert [segment.id for segment in queries.list_segments(acme)] == [queries.EVERYONE_ID, pro.id]
+    with pytest.raises(NotFound):
+        queries.get_segment(acme, other.id)
+
+
 def test_an_address_in_a_rule_rests_sealed(acme):
     rule = {"attribute": "email", "test": "is", "value": "asha@example.com"}
     segment = actions.create_segment(acme, ACTOR, "One", rule)
