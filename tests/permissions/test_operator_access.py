@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from misentinel.kernel import clock
 from misentinel.kernel.actor import operator
 from misentinel.kernel.clock import now
-from misentinel.kernel.errors import Refused
+from misentinel.kernel.errors import Conflict, Refused
 from misentinel.kernel.ids import new_id
 from misentinel.teammates import actions
 from misentinel.teammates.actions import operator_access
@@ -278,3 +278,14 @@ def test_every_control_of_this_page_is_refused_for_another_customers_access(acme
     for word in ("give", "decline", "end"):
         assert client.post(f"/settings/operator-access/{access}/{word}", {"minutes": "60"}).status_code == 404
     assert get_access(acme.customer_id, access).state is AccessState.LIVE
+
+
+def test_what_is_over_cannot_be_taken_back_once_more(acme, asha, olga) -> None:
+    actor = by(olga)
+    access = operator_access.ask_for_access(
+        actor, acme.customer_id, reason=REASON, permissions=[Permission.TRAIL], minutes=60
+    )
+    operator_access.withdraw_access(actor, access)
+    assert get_access(acme.customer_id, access).state is AccessState.WITHDRAWN
+    with pytest.raises(Conflict, match="over already"):
+        operator_access.withdraw_access(actor, access)

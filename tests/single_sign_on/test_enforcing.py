@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, NotSignedIn, Refused
 from misentinel.teammates import actions, passwords
@@ -95,8 +96,6 @@ def test_what_is_enforced_cannot_change_and_what_changes_must_be_tested_again(ac
 
 
 def test_nobody_gives_a_connection_more_than_they_hold_or_bends_one_that_may_give_more(acme, connection):
-    from misentinel.kernel.actor import Actor, ActorKind
-
     connecting.stop_enforcing(OPERATOR, acme.customer_id, connection.id)
     keeper = hire(acme.customer_id, "Keeper", [Permission.SECURITY_SETTINGS])
     acting = Actor(ActorKind.TEAMMATE, str(keeper.id))
@@ -169,3 +168,36 @@ def test_an_administrator_sets_it_up_page_by_page(acme, hostile):
     assert Connection.objects.get().name == "Other"
     assert console.post(f"{page}/delete", secure=True).status_code == 302
     assert Connection.objects.count() == 0
+
+
+def test_whoever_is_locked_out_themselves_is_nobodys_way_back_in(acme, hostile, people):
+    made = connect_oidc(acme.customer_id, hostile.issuer, "acme.example.com")
+    Connection.objects.filter(id=made.id).update(tested_at=now())
+    spare = hire(acme.customer_id, "Spare")
+    actions.suspend_teammate(OPERATOR, acme.customer_id, spare.id)
+    with pytest.raises(Invalid, match="Name an enrolled teammate"):
+        connecting.enforce(OPERATOR, acme.customer_id, made.id, break_glass_id=spare.id)
+    actions.reinstate_teammate(OPERATOR, acme.customer_id, spare.id)
+    assert connecting.enforce(OPERATOR, acme.customer_id, made.id, break_glass_id=spare.id).enforced
+
+
+def test_nobody_opens_a_door_that_leads_further_than_they_go(acme, connection):
+    keeper = hire(acme.customer_id, "Keeper", [Permission.SECURITY_SETTINGS])
+    acting = Actor(ActorKind.TEAMMATE, str(keeper.id))
+    settings = {"default_permissions": (), "ceiling": {Permission.EXPORT}}
+    connecting.set_joining(OPERATOR, acme.customer_id, connection.id, just_in_time=False, **settings)
+    with pytest.raises(Refused, match="more than you hold"):  # nothing is handed out anew, but more people get it
+        connecting.set_joining(acting, acme.customer_id, connection.id, just_in_time=True, **settings)
+
+
+def test_what_is_done_to_one_connection_is_done_to_no_other_and_to_none_of_another_kind(acme, hostile, connection):
+    connecting.stop_enforcing(OPERATOR, acme.customer_id, connection.id)
+    other = connect_oidc(acme.customer_id, hostile.issuer, "other.example.com")
+    change = {"name": "Renamed", "domains": "other.example.com", "client_id": "x", "issuer": hostile.issuer}
+    assert connecting.edit_oidc(OPERATOR, acme.customer_id, other.id, **change).id == other.id
+    assert Connection.objects.get(id=connection.id).name == connection.name
+    Connection.objects.filter(id=other.id).update(kind="saml")
+    with pytest.raises(NotFound):
+        connecting.edit_oidc(OPERATOR, acme.customer_id, other.id, **change)
+    connecting.delete_connection(OPERATOR, acme.customer_id, other.id)
+    assert [row.id for row in list_connections(acme.customer_id)] == [connection.id]

@@ -16,7 +16,7 @@ from misentinel.kernel.ids import new_id
 from misentinel.store import clusters, provisioning
 from misentinel.store.contracts import Cluster, Store, Topic
 from misentinel.store.models import OutboxRow, Placement
-from misentinel.store.queries import get_store, role_parameters
+from misentinel.store.queries import each_store, forget_store, get_store, list_placements, role_parameters
 
 ASHA = system("test")
 
@@ -229,3 +229,16 @@ def test_the_tests_run_on_the_postgresql_they_were_asked_for() -> None:
         cursor.execute("SHOW server_version_num")
         version = int(cursor.fetchone()[0]) // 10000
     assert version == (15 if "/15/" in os.environ.get("TEST_POSTGRES_BINARIES", "") else 18)
+
+
+def test_a_store_that_is_closed_or_broken_is_walked_past(acme: Store, bolt: Store) -> None:
+    assert {acme, bolt} <= {*each_store()}
+    Placement.objects.filter(customer_id=bolt.customer_id).update(fault="will not migrate")
+    forget_store(bolt.customer_id)
+    assert acme in {*each_store()} and bolt not in {*each_store()}
+    assert {acme.customer_id, bolt.customer_id} <= {placement.customer_id for placement in list_placements()}
+    Placement.objects.filter(customer_id=bolt.customer_id).update(fault="")
+    forget_store(bolt.customer_id)
+    provisioning.destroy(bolt.customer_id)
+    assert bolt not in {*each_store()}
+    assert bolt.customer_id not in {placement.customer_id for placement in list_placements()}

@@ -13,11 +13,6 @@ from misentinel.kernel.clock import now
 from misentinel.kernel.ids import new_id
 
 
-class TeammateManager(BaseUserManager["Teammate"]):
-    def get_by_natural_key(self, username: str | None) -> Teammate:
-        return self.get(email=(username or "").casefold())
-
-
 class Teammate(AbstractBaseUser):
     """One person of one customer's staff, or of the operator's own (`OPERATOR_ID`).
 
@@ -40,7 +35,7 @@ class Teammate(AbstractBaseUser):
     totp_counter = models.BigIntegerField(default=0)
     """The time step of the last TOTP code let through. Only a later step is let through next (RFC 6238, 5.2)."""
 
-    objects = TeammateManager()
+    objects = BaseUserManager["Teammate"]()
 
     class Meta:
         constraints = [

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import make_password
 
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import held, in_future
-from misentinel.kernel.errors import NotSignedIn
+from misentinel.kernel.errors import Conflict, NotFound, NotSignedIn
 from misentinel.teammates import actions, second_factor
 from misentinel.teammates.contracts import Permission
 from misentinel.teammates.models import NoticeRecord, SignInFailure, Teammate
@@ -141,3 +141,13 @@ def test_the_same_work_is_done_for_names_there_are_and_names_there_are_not(asha,
         browser().post("/sign-in", {"email": email, "password": "not the password at all"})
         told[name] = list(done)
     assert told["known"] == told["unknown"] == ["hash"]
+
+
+def test_nobody_marks_another_customers_teammate_or_one_without_a_password(acme, bolt, asha) -> None:
+    before = signed_in(asha)
+    with pytest.raises(NotFound):
+        actions.mark_compromised(system("test"), bolt.customer_id, asha.id)
+    assert before.get(SESSIONS).status_code == 200
+    Teammate.objects.filter(id=asha.id).update(enrolled_at=None)
+    with pytest.raises(Conflict, match="no password yet"):
+        actions.mark_compromised(system("test"), acme.customer_id, asha.id)

@@ -9,13 +9,16 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
+from misentinel.kernel.actor import Actor, ActorKind
 from misentinel.kernel.clock import held, now
+from misentinel.kernel.errors import Invalid
+from misentinel.teammates import actions, second_factor
 from misentinel.teammates.contracts import Permission
 from misentinel.teammates.models import EmailChange, NoticeRecord, SessionRecord, Teammate
 from misentinel.teammates.queries.own_account import open_notice
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries
-from tests.cast import browser, hire, signed_in
+from tests.cast import browser, code_for, hire, signed_in
 
 
 @pytest.fixture
@@ -177,3 +180,14 @@ def test_where_notices_are_mailed_the_page_shows_no_link(ben, new) -> None:
         page = client.get("/account/notices").content.decode()
     assert "Confirm your new e-mail address" in page
     assert "/account/email/confirm/" not in page
+
+
+def test_an_authenticator_is_connected_with_its_own_code_alone(acme) -> None:
+    asha = hire(acme.customer_id, "Asha")
+    acting, seed, other = Actor(ActorKind.TEAMMATE, str(asha.id)), second_factor.new_seed(), second_factor.new_seed()
+    with pytest.raises(Invalid, match="not right"):
+        actions.replace_authenticator(acting, asha.id, seed, code_for(other))
+    before = second_factor.find_authenticator(asha.id)
+    actions.replace_authenticator(acting, asha.id, seed, code_for(seed))
+    assert second_factor.find_authenticator(asha.id) != before
+    assert second_factor.accept_code(Teammate.objects.get(id=asha.id), code_for(seed)) is False  # it is used up

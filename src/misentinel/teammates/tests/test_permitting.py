@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from misentinel.kernel.actor import Actor, ActorKind, system
+from misentinel.kernel.clock import in_future
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
 from misentinel.kernel.ids import new_id
 from misentinel.teammates import actions, queries
-from misentinel.teammates.contracts import GRANTABLE, Permission
+from misentinel.teammates.actions.inviting import held_by
+from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
 from misentinel.teammates.models import Teammate
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import get_entry, list_entries
@@ -194,3 +196,28 @@ def test_a_form_from_another_site_is_refused_and_on_the_trail(acme, asha) -> Non
     (entry,) = list_entries(acme, EntryFilter(tag="access:refuse", request_id=answer["X-Request-Id"])).entries
     assert entry.details["error"] == "forgery"
     assert entry.actor_id == str(asha.id)
+
+
+def test_whoever_hands_out_does_so_where_they_belong_and_while_they_belong(acme, bolt) -> None:
+    """The same question from every kind of actor: what may they hand out here, now?"""
+    ben = hire(acme.customer_id, "Ben", [Permission.TRAIL])
+    made = actions.create_credential(
+        system("test"), acme.customer_id, CredentialKind.API_TOKEN, name="Sync", permissions={Permission.REPORTS},
+        expires_at=in_future(days=1),
+    )  # fmt: skip
+    teammate, token = Actor(ActorKind.TEAMMATE, str(ben.id)), Actor(ActorKind.API_TOKEN, str(made.view.id))
+    with transaction.atomic():
+        assert held_by(teammate, acme.customer_id) == {Permission.TRAIL}
+        assert held_by(token, acme.customer_id) == {Permission.REPORTS}
+        for actor in (teammate, token):
+            with pytest.raises(Refused):
+                held_by(actor, bolt.customer_id)
+    other = Actor(ActorKind.API_TOKEN, str(new_id()))
+    with pytest.raises(Refused):
+        held_by(other, acme.customer_id)
+    actions.revoke_credential(system("test"), acme.customer_id, made.view.id)
+    hire(acme.customer_id, "Asha")
+    actions.suspend_teammate(system("test"), acme.customer_id, ben.id)
+    for actor in (teammate, token):
+        with transaction.atomic(), pytest.raises(Refused):
+            held_by(actor, acme.customer_id)

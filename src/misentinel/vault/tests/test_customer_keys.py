@@ -19,6 +19,7 @@ from misentinel.vault.actions import (
     shred_customer,
     shred_person,
 )
+from misentinel.vault.actions.rotation import _cipher
 from misentinel.vault.models import CustomerKey, PersonKey, TokenKey
 from misentinel.vault.ports.aws_kms import AwsKmsRootKey
 from misentinel.vault.ports.sealed_file import SealedFileRootKey
@@ -265,3 +266,13 @@ def test_secret_documents_do_not_show_in_errors(acme):
         mint_person_keys(acme, [uuid4()]).popitem()[1].open(PLACE, sealed)
     assert SECRET.decode() not in str(caught.value)
     assert str(person_id) not in str(caught.value)
+
+
+def test_a_version_that_is_missing_means_tampering_unless_the_customer_was_erased(acme, bolt):
+    with pytest.raises(Tampered, match="names version 9"):
+        _cipher(acme, 9)
+    shred_customer(acme)
+    drop_held_keys()
+    with pytest.raises(Erased):  # however many keys its neighbours have
+        _cipher(acme, 1)
+    assert live_versions(bolt) == [1]

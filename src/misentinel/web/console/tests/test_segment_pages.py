@@ -90,3 +90,8 @@ def test_ben_without_user_data_neither_sees_nor_makes_segments(acme):
     for answer in (ben.get("/segments"), ben.post("/segments/new", PRO), ben.post("/segments/preview", PRO)):
         assert answer.status_code == 403
     assert own(acme) == []
+
+
+def test_a_row_of_a_kind_that_there_is_not_is_not_found(asha):
+    assert asha.get("/segments/rows/attribute").status_code == asha.get("/segments/rows/event").status_code == 200
+    assert asha.get("/segments/rows/nonsense").status_code == 404
