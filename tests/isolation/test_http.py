@@ -45,6 +45,8 @@ from misentinel.teammates.sso.saml import new_key_pair
 from misentinel.trail.actions import seal
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries, log_of
+from misentinel.trail.shipping.actions import add_sink
+from misentinel.trail.shipping.contracts import SinkKind
 from misentinel.web.gate import Declaration, Edge
 from tests.cast import browser, hire, join_staff, let_in, signed_in, start_session
 
@@ -133,6 +135,12 @@ def _group(store: Store) -> UUID:
     return DirectoryGroup.objects.create(connection=connection, name=f"Group {new_id()}").id
 
 
+def _sink(store: Store) -> UUID:
+    name = f"sink-{new_id().hex[-8:]}"
+    address = "logs.example.com:6514"
+    return add_sink(system("test"), log_of(store), name=name, kind=SinkKind.SYSLOG, address=address, location="GB")[0]
+
+
 def _entry(store: Store) -> UUID:
     """One that is sealed, so that there is a proof of it."""
     while seal(log_of(store)):
@@ -160,6 +168,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "auto_id": lambda store: _message(store, Kind.AUTO),
     "mail_id": _mail,
     "entry_id": _entry,
+    "sink_id": _sink,
 }
 # A secret by itself, which names nothing to whoever does not hold it; an enumerated word; a place in one's own log.
 NO_IDS = {"token", "kind", "tile"}

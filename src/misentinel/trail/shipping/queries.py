@@ -33,6 +33,14 @@ def get_sink(customer_id: UUID | None, name: str) -> SinkView:
     raise NotFound(f"There is no sink {name!r} here. misentinel sink list shows those there are.")
 
 
+def get_sink_by_id(customer_id: UUID, sink_id: UUID) -> SinkView:
+    """Returns a sink of a customer's. Raises `NotFound`, also for another customer's."""
+    row = Sink.objects.filter(id=sink_id, customer_id=customer_id).annotate(dead=Count("dead_letters")).first()
+    if row is None:
+        raise NotFound("There is no such sink.")
+    return _view(row, log_size(log_of_sink(row)))
+
+
 def list_dead_letters(sink_id: UUID, most: int = 500) -> list[DeadLetterView]:
     """Returns what a sink refused for good, in the order of the log."""
     rows = Sink.objects.get(id=sink_id).dead_letters.order_by("index")[:most]

@@ -14,12 +14,13 @@ from misentinel.web.console.pages import (
     segments,
     settings,
     single_sign_on,
+    sinks,
     trail,
 )
 from misentinel.web.console.routes import routes
 
 PAGES = (
     attributes, mailbox, messages, operator, operator_access, overview, people, security, segments, settings,
-    single_sign_on, trail,
+    single_sign_on, sinks, trail,
 )  # fmt: skip
 urlpatterns = routes.urlpatterns()
