@@ -75,12 +75,22 @@ ARGUMENTS: dict[str, list[str]] = {
     "trail show": ["{entry}", "--customer", "{acme}"],
     "trail keys": ["--customer", "{acme}"],
     "trail mirror": ["{folder}", "--customer", "{acme}"],
+    "archive write": ["--customer", "{acme}"],
+    "archive list": ["--customer", "{acme}"],
+    "archive verify": ["--customer", "{acme}"],
+    "archive restore": ["--customer", "{acme}"],
+    "archive terms": ["--customer", "{acme}", "--hot-days", "30"],
+    "archive hold": ["--customer", "{acme}", "--reason", "Case 7"],
+    "archive release": ["--customer", "{acme}", "--reason", "Case 7 closed"],
+    "archive prune": ["--customer", "{acme}"],
+    "archive remove": ["--customer", "{acme}", "--yes"],
     "trail prove": ["{sealed}", "--customer", "{acme}", "--output", "{folder}.tlog-proof"],
 }
 LOGIN = command.login
 ELSEWHERE = {
     "run",  # starts the whole service; the tests of serving watch it
     "trail verify",  # reads files alone, with no installation that could tell of it
+    "archive check",  # the same
 }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from misentinel.trail.rules.checkpoints import Checkpoint
     from misentinel.trail.rules.notes import VerifierKey
 
-__all__ = ["group"]
+__all__ = ["Broken", "group", "log_named"]
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _whose = click.option("--customer", default="", help="Short name or id; the operator's platform log if left out.")
@@ -38,7 +38,7 @@ def keys(actor: Actor, customer: str) -> None:
     """Print the log's name and the public keys that sign it, the newest first: hand them to whoever verifies."""
     from misentinel.trail.queries import verifier_keys
 
-    log = _log(customer)
+    log = log_named(customer)
     click.echo(log.origin)
     for key in verifier_keys(log):
         click.echo(str(key))
@@ -60,7 +60,7 @@ def mirror(actor: Actor, folder: Path, customer: str, grant: UUID | None) -> Non
     from misentinel.trail.rules.checkpoints import Checkpoint
     from misentinel.trail.rules.tiles import bundles_of, tiles_of
 
-    log = _log(customer, actor)
+    log = log_named(customer, actor)
     note = latest_checkpoint(log)
     names = [*tiles_of(size := Checkpoint.parse(note.text).size), *bundles_of(size)]
     with Progress(console=console, transient=True) as progress:
@@ -126,7 +126,7 @@ def prove(actor: Actor, entry: str, output: Path | None, customer: str, grant: U
     entry_id = to_id(entry)
     if entry_id is None:
         raise Invalid("Name the entry by its id, as `misentinel trail list` shows it.")
-    log = _log(customer, actor)
+    log = log_named(customer, actor)
     data, proof = prove_entry(log, entry_id)
     output = output or Path(f"{entry_id}.tlog-proof")
     output.write_text(str(proof))
@@ -181,7 +181,7 @@ def _verify_proof(path: Path, keys: list[VerifierKey], origin: str, witnesses: i
     click.echo(told if told.isprintable() else f"{len(data)} bytes that are no text")
 
 
-def _log(customer: str, looking: Actor | None = None) -> Log:
+def log_named(customer: str, looking: Actor | None = None) -> Log:
     """The log that was named. `looking` is for what shows entries: then the customer must have let its operator in."""
     from misentinel.customers.queries import get_customer
     from misentinel.store.queries import get_store

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import click
 
-from misentinel.cli import customers, keys, logs, operators, passwords, roles, single_sign_on, sinks, stores, teammates
+from misentinel.cli import (
+    archive,
+    customers,
+    keys,
+    logs,
+    operators,
+    passwords,
+    roles,
+    single_sign_on,
+    sinks,
+    stores,
+    teammates,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -15,6 +27,6 @@ def cli() -> None:
 
 for group in (
     customers.group, operators.group, stores.group, teammates.group, roles.group, keys.group, passwords.group,
-    single_sign_on.group, sinks.group, logs.group,
+    single_sign_on.group, sinks.group, logs.group, archive.group,
 ):  # fmt: skip
     cli.add_command(group)

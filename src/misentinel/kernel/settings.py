@@ -106,6 +106,26 @@ class Settings:
         "",
         "A MaxMind-format `.mmdb` file of cities, to show where a session is. Empty: its address's network is shown.",
     )
+    archive: str = _setting(
+        "",
+        "Where the trail is archived: the whole path of a folder, or `s3://BUCKET/PREFIX` for a bucket with Object "
+        "Lock. Empty: the folder `archive` in the home folder.",
+    )
+    archive_location: str = _setting(
+        "",
+        "The country that a folder named by `archive` is in. Only `GB` is accepted; a folder without one is refused.",
+    )
+    archive_region: str = _setting(
+        "eu-west-2", "The AWS region of the archive's bucket. Only regions in the UK are accepted."
+    )
+    archive_endpoint: str = _setting("", "Another endpoint for S3, for example a private one. Empty: AWS's own.")
+    archive_glacier_days: int = _setting(90, "Days after which S3 moves what is archived to Glacier.")
+    archive_retention_days: int = _setting(
+        2557, "Days that the archive keeps, and locks, a day's entries, where a customer has no term of its own."
+    )
+    archive_hot_days: int = _setting(
+        400, "Days that entries stay in the database as well, where a customer has no term of its own. At least 7."
+    )
     log_level: str = _setting("INFO", "How much the log tells: DEBUG, INFO, WARNING or ERROR.")
 
     @property

@@ -15,8 +15,9 @@ from django.conf import settings
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+from misentinel.kernel.actor import system
 from misentinel.kernel.clock import now
-from misentinel.kernel.errors import NotFound, Unavailable
+from misentinel.kernel.errors import MiSentinelError, NotFound, Unavailable
 from misentinel.kernel.outgoing import Outgoing
 from misentinel.messages import jobs as sending
 from misentinel.site.couriers import courier_from
@@ -26,6 +27,7 @@ from misentinel.store.queries import each_store, get_store
 from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
 from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, ask_witness, copy_pending, seal
+from misentinel.trail.archive.daily import look_after_archive
 from misentinel.trail.queries import count_unsealed, log_of, platform_log
 from misentinel.trail.rules.witnessing import witnesses_in
 from misentinel.trail.shipping import queries as sinks
@@ -179,6 +181,17 @@ def sweep(timestamp: int) -> None:
 def warn_of_expiring_keys(timestamp: int) -> None:
     """Tells customers, once for each key, that it stops working within a week."""
     tell_of_expiring_keys()
+
+
+@app.periodic(cron="41 * * * *")
+@app.task(name="archive_logs", queue="archive", queueing_lock="archive_logs")
+def archive_logs(timestamp: int) -> None:
+    """Archives what is due in every log, lets databases go of what is old, and removes what is past its retention."""
+    for log in [platform_log(), *(log_of(store) for store in each_store())]:
+        try:
+            look_after_archive(system("archive"), log)
+        except (MiSentinelError, *OUT_OF_REACH) as error:  # the next run comes back; the logs after it are archived now
+            _log.error("the archive of %s was left for later: %s", log.origin, error)
 
 
 def _look_after(store: Store) -> None:

@@ -18,6 +18,8 @@ from misentinel.store.outbox import Handler
 from misentinel.store.postgres.pool import POOL
 from misentinel.teammates import notices
 from misentinel.trail import actions as trail
+from misentinel.trail.archive.reading import recall
+from misentinel.trail.queries.logs import use_archive
 from misentinel.trail.rules.witnessing import witnesses_in
 from misentinel.vault.queries import service_key
 
@@ -40,5 +42,6 @@ def connect() -> None:
     POOL.limit = settings.MISENTINEL.store_connections
     outbox.use_wake_up(Waker(jobs.wake_up))
     trail.use_wake_up(Waker(jobs.seal_soon, pause=SEALING_PAUSE_SECONDS, in_background=True))
+    use_archive(recall)
     sending.use_schedule(jobs.schedule_sending)
     notices.use_wake_up(jobs.wake_for_notices)

@@ -167,3 +167,73 @@ class DeadLetter(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sink", "index"], name="trail_dead_letter_once")]
+
+
+class ArchiveHead(models.Model):
+    """How far the log is archived, in one row. `planned` is where the batch that is being written ends, kept before the
+    first of its objects, so that a second try writes the same objects under the same names.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    size = models.BigIntegerField(default=0)
+    planned = models.BigIntegerField(default=0)
+    pruned = models.BigIntegerField(default=0)
+    """Entries below this index are in the archive alone."""
+
+
+class ArchivedPart(models.Model):
+    """One object of the archive: written, read back and compared with the log before this row was.
+
+    Trust: pruning believes it. Whoever forged one could remove entries from the database that no archive holds, and the
+    log's tiles and checkpoints would show which are missing.
+    """
+
+    append_only = True
+
+    key = models.CharField(primary_key=True, max_length=255)
+    class_uid = models.IntegerField()
+    day = models.DateField(db_index=True)
+    start = models.BigIntegerField(db_index=True)
+    """With `end`, the batch it was written in: every entry from `start` up to, not including, `end` is in one of its
+    parts.
+    """
+    end = models.BigIntegerField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    rows = models.IntegerField()
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    version = models.CharField(max_length=128)
+    manifest = models.TextField()
+    at = models.DateTimeField(default=now)
+
+
+class RemovedPart(models.Model):
+    """An object that was removed from the archive when its retention was over."""
+
+    append_only = True
+
+    key = models.CharField(primary_key=True, max_length=255)
+    at = models.DateTimeField(default=now)
+
+
+class ArchiveTerms(models.Model):
+    """How long one log is kept, and whether nothing of it may go. The operator's own is under the id of zeros."""
+
+    plane = CONTROL
+
+    customer_id = models.UUIDField(primary_key=True)
+    retention_days = models.IntegerField(null=True)
+    hot_days = models.IntegerField(null=True)
+    hold = models.BooleanField(default=False)
+    hold_reason = models.CharField(max_length=200, default="")
+
+
+class SavedQuery(models.Model):
+    """A question that somebody keeps under a name. The text is sealed: it may hold what it looks for."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    name = models.CharField(max_length=80, unique=True)
+    text = models.BinaryField()
+    made_by = models.CharField(max_length=64)
+    at = models.DateTimeField(default=now)

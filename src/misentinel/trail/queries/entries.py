@@ -8,11 +8,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from misentinel.kernel import canonical
-from misentinel.kernel.errors import Invalid, NotFound, Tampered
+from misentinel.kernel.errors import Invalid, Tampered
 from misentinel.store.contracts import Store
 from misentinel.trail.actions.recording import CONTROL_ALIAS
 from misentinel.trail.contracts import EntryFilter, EntryView, Page
 from misentinel.trail.models import Entry
+from misentinel.trail.queries.logs import find_row, log_of
+from misentinel.trail.rules.leaves import Row
 from misentinel.vault import queries as vault
 from misentinel.vault.contracts import Place
 
@@ -36,9 +38,7 @@ def list_platform_entries(wanted: EntryFilter | None = None, *, after: UUID | No
 
 def get_entry(store: Store, entry_id: UUID, *, opened: bool = True) -> EntryView:
     """Returns one entry, with `before` and `after` opened unless told otherwise. Raises `NotFound`."""
-    entry = Entry.objects.using(store.alias).filter(id=entry_id).first()
-    if entry is None:
-        raise NotFound("There is no such entry on the trail.")
+    entry = find_row(log_of(store), entry_id)
     return _view(entry, _open(store, entry) if opened else None)
 
 
@@ -62,7 +62,7 @@ def _page(entries: QuerySet[Entry], wanted: EntryFilter, after: UUID | None, lim
     return Page([_view(e) for e in found[:limit]], found[limit - 1].id if len(found) > limit else None)
 
 
-def _open(store: Store, entry: Entry) -> dict[str, Any]:
+def _open(store: Store, entry: Row) -> dict[str, Any]:
     subject = entry.person_id or store.customer_id
     key = vault.person_keys(store.customer_id, [subject]).get(subject)
     opened: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def _open(store: Store, entry: Entry) -> dict[str, Any]:
     return opened
 
 
-def _view(entry: Entry, opened: dict[str, Any] | None = None) -> EntryView:
+def _view(entry: Row, opened: dict[str, Any] | None = None) -> EntryView:
     return EntryView(
         entry.id, entry.at, entry.tag, entry.outcome, entry.actor_kind, entry.actor_id, entry.credential, entry.address,
         entry.object_kind, entry.object_id, entry.person_id, entry.request_id, entry.details, **(opened or {}),

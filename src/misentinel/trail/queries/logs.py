@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,13 +16,28 @@ from misentinel.trail.contracts import Log, LogState
 from misentinel.trail.models import Cosignature, Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
 from misentinel.trail.rules import merkle, tiles
 from misentinel.trail.rules.checkpoints import Checkpoint, Proof
-from misentinel.trail.rules.leaves import leaf_of, whole_of
+from misentinel.trail.rules.leaves import Row, leaf_of, whole_of
 from misentinel.trail.rules.merkle import HASH_BYTES
 from misentinel.trail.rules.notes import Note, Signer, VerifierKey
 from misentinel.vault.queries import service_key
 
 _ORIGIN = "misentinel.trail"
 PURPOSE = "checkpoint"
+Recall = Callable[[Log, list[int]], Mapping[int, Any]]
+"""Returns rows of the shape of `Row` by their index."""
+
+
+def _no_archive(log: Log, indexes: list[int]) -> Mapping[int, Any]:
+    raise NotFound(f"Entry {indexes[0]} of {log.origin} is not in the database any more.")
+
+
+_recall: Recall = _no_archive
+
+
+def use_archive(recall: Recall) -> None:
+    """Called once by `site/wiring.py`: where entries are read that the database has let go of."""
+    global _recall
+    _recall = recall
 
 
 def log_of(store: Store) -> Log:
@@ -93,9 +110,16 @@ def read_file(log: Log, path: str) -> bytes | None:
 def read_entries(log: Log, first: int, count: int) -> list[bytes]:
     """Returns the bytes of `count` entries from index `first` on, fewer at the end of the log."""
     places = Leaf.objects.using(log.alias).filter(index__gte=first, index__lt=first + count).order_by("index")
-    ids = [place.entry_id for place in places]
-    rows = Entry.objects.using(log.alias).in_bulk(ids)
-    return [leaf_of(rows[entry_id]) for entry_id in ids]
+    rows = rows_at(log, {place.index: place.entry_id for place in places})
+    return [leaf_of(row) for row in rows]
+
+
+def rows_at(log: Log, ids: dict[int, UUID]) -> list[Row]:
+    """The entries at these indexes, from the archive where the database has let go of them."""
+    here = Entry.objects.using(log.alias).in_bulk(list(ids.values()))
+    gone = [index for index, entry_id in ids.items() if entry_id not in here]
+    recalled = _recall(log, gone) if gone else {}
+    return [here[entry_id] if entry_id in here else recalled[index] for index, entry_id in ids.items()]
 
 
 def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
@@ -110,16 +134,25 @@ def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
     checkpoint = Checkpoint.parse(note.text)
     nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
     path = tuple(merkle.inclusion_proof(place.index, checkpoint.size, nodes))
-    leaf = leaf_of(Entry.objects.using(log.alias).get(id=entry_id))
+    (row,) = rows_at(log, {place.index: entry_id})
+    leaf = leaf_of(row)
     return leaf, Proof(place.index, path, note, extra=leaf)
 
 
 def whole_entry(log: Log, entry_id: UUID) -> bytes:
     """Returns all of an entry, which is more than its leaf where it is too large for one. Raises `NotFound`."""
+    return whole_of(find_row(log, entry_id))
+
+
+def find_row(log: Log, entry_id: UUID) -> Row:
+    """Returns an entry wherever it is kept, sealed or not. Raises `NotFound`."""
     row = Entry.objects.using(log.alias).filter(id=entry_id).first()
-    if row is None:
+    if row is not None:
+        return row
+    index = Leaf.objects.using(log.alias).filter(entry_id=entry_id).values_list("index", flat=True).first()
+    if index is None:
         raise NotFound("There is no such entry on the trail.")
-    return whole_of(row)
+    return rows_at(log, {index: entry_id})[0]
 
 
 def verifier_keys(log: Log) -> list[VerifierKey]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
+from misentinel.kernel.errors import NotFound
 from misentinel.trail.contracts import Log
 from misentinel.trail.models import Entry, Head, Leaf
 from misentinel.trail.ocsf import Row, to_ocsf
+from misentinel.trail.queries.logs import rows_at
 from misentinel.trail.shipping.contracts import Gap, Item
 from misentinel.trail.shipping.personal import without_personal
 
@@ -27,7 +30,7 @@ def read_items(log: Log, first: int, most: int, *, personal: bool) -> list[Item]
     )
     if not places and log_size(log) > first:
         raise Gap(f"Entry {first} of the log is missing: verify the log.")
-    rows = Entry.objects.using(log.alias).in_bulk([entry_id for _, entry_id in places])
+    rows = _rows(log, dict(places))
     items: list[Item] = []
     size = 0
     for place, (index, entry_id) in enumerate(places, start=first):
@@ -41,6 +44,16 @@ def read_items(log: Log, first: int, most: int, *, personal: bool) -> list[Item]
             break
         items.append(item)
     return items
+
+
+def _rows(log: Log, ids: dict[int, UUID]) -> dict[UUID, Row]:
+    """Those of the entries that there are, from the archive where the database has let go of them."""
+    rows: dict[UUID, Row] = dict(Entry.objects.using(log.alias).in_bulk(list(ids.values())))
+    gone = {index: entry_id for index, entry_id in ids.items() if entry_id not in rows}
+    try:
+        return rows | dict(zip(gone.values(), rows_at(log, gone), strict=True))
+    except NotFound:
+        return rows
 
 
 def item_of(entry: Row, index: int, *, personal: bool) -> Item:
