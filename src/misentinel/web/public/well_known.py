@@ -1,10 +1,11 @@
-"""What strangers look for at fixed places: whom to tell of a weakness, what not to crawl."""
+"""What strangers look for at fixed places: whom to tell of a weakness, where a password changes, what not to crawl."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from misentinel.kernel import clock, settings
 from misentinel.kernel.errors import NotFound
@@ -37,6 +38,12 @@ def contacts(setting: str) -> list[str]:
     """Returns the URIs of the setting, in their order; what is no URI is an address of e-mail."""
     given = [each.strip() for each in setting.split(",") if each.strip()]
     return [each if each.startswith(("mailto:", "https://", "tel:")) else f"mailto:{each}" for each in given]
+
+
+@routes.get(".well-known/change-password", needs=Permission.PUBLIC, tag=Tag.PAGE_VIEW, name="change-password")
+def change_password(gate: Gate) -> HttpResponse:
+    """Where password managers send people (W3C, A Well-Known URL for Changing Passwords; RFC 8615)."""
+    return HttpResponseRedirect(reverse("password"))
 
 
 @routes.get("robots.txt", needs=Permission.PUBLIC, tag=Tag.PAGE_VIEW, name="robots-txt")

@@ -34,6 +34,13 @@ def test_without_a_contact_there_is_no_such_file(client: Client) -> None:
     assert client.get("/.well-known/security.txt", secure=True).status_code == 404
 
 
+def test_a_password_manager_is_led_to_the_page_where_a_password_is_changed(client: Client) -> None:
+    answer = client.get("/.well-known/change-password", secure=True)
+    assert (answer.status_code, answer["Location"]) == (302, "/account/password")
+    absent = client.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200", secure=True)
+    assert absent.status_code == 404, "by which they tell whether the answer means anything"
+
+
 def test_nothing_is_for_search_engines(client: Client) -> None:
     answer = client.get("/robots.txt", secure=True)
     assert answer.content == b"User-agent: *\nDisallow: /\n"
