@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db.models import F
 from django.test import Client
 
@@ -156,6 +157,8 @@ def _programs(acme: UUID) -> dict[str, Knock]:
         "revoked-write-key": (CredentialKind.WRITE_KEY, ()),
         "api-token": (CredentialKind.API_TOKEN, GRANTABLE),
         **{f"api-token-{one}": (CredentialKind.API_TOKEN, {one}) for one in sorted(GRANTABLE)},
+        "read-only-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
+        "unsigned-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
         "expired-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
         "revoked-api-token": (CredentialKind.API_TOKEN, GRANTABLE),
     }
@@ -169,10 +172,14 @@ def _programs(acme: UUID) -> dict[str, Knock]:
             name=name,
             permissions=permissions,
             expires_at=in_future(days=1),
+            read_only=name.startswith("read-only"),
             connection_id=connection.id if kind is CredentialKind.PROVISIONING_KEY else None,
         )
         if name.startswith("expired"):
             Credential.objects.filter(id=made.view.id).update(expires_at=now())
+        if name.startswith("unsigned"):
+            signing_key = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+            Credential.objects.filter(id=made.view.id).update(signing_key=signing_key)
         if name.startswith("revoked"):
             actions.revoke_credential(system("test"), acme, made.view.id)
         found[name] = _bearing(made.secret)

@@ -37,11 +37,11 @@ REFUSALS = {302, 401, 403}  # 302 leads to the sign-in page
 SHUT_OUT = {
     "anonymous", "suspended", "without-second-factor", "not-enrolled", "revoked-session", "idle-session",
     "expired-session", "old-cookie",
-    "expired-api-token", "revoked-api-token", "revoked-write-key",
+    "expired-api-token", "revoked-api-token", "unsigned-api-token", "revoked-write-key",
 }  # fmt: skip
 CROWDS = {
     "TEAMMATES": crowd(),
-    "TOKENS": {"api-token", *(f"api-token-{permission}" for permission in GRANTABLE)},
+    "TOKENS": {"api-token", "read-only-api-token", *(f"api-token-{permission}" for permission in GRANTABLE)},
     "SHUT-OUT": SHUT_OUT,
 }
 WHOLE = bool(os.environ.get("WRITE_MATRIX") or os.environ.get("WHOLE_MATRIX"))
@@ -51,8 +51,10 @@ HEADING = """\
 # TEAMMATES: owner other-owner without-any, one with each single permission ("only-…") and with each role ("role-…"),
 #     own-role (a role of the customer's own: reports, trail), granted-for-a-time (user-data), grant-ran-out,
 #     and stale-step-up, an owner whose last proof of a factor is older than a route marked "fresh" lets through
-# TOKENS: api-token (holds everything that can be granted) and one with each single permission ("api-token-…")
-# SHUT-OUT: whoever held everything until they were suspended, revoked, expired …; and anonymous
+# TOKENS: api-token (holds everything that can be granted), read-only-api-token (the same, to look only), and one with
+#     each single permission ("api-token-…")
+# SHUT-OUT: whoever held everything until they were suspended, revoked, expired …; a token whose request lacks the
+#     signature that it asks for; and anonymous
 """
 
 
@@ -134,7 +136,7 @@ def interested(edge: Edge, principals: dict[str, Knock]) -> set[str]:
 
 
 def test_everybody_has_a_turn_at_every_edge() -> None:
-    names = dict.fromkeys([*crowd(), *SHUT_OUT, "api-token", *(f"api-token-{one}" for one in GRANTABLE)], Client)
+    names = dict.fromkeys([*crowd(), *SHUT_OUT, *CROWDS["TOKENS"]], Client)
     turns = [(d.edge, name) for d in DECLARATIONS for name in chosen(names, d)]
     for edge in (Edge.CONSOLE, Edge.API):
         assert {name for one, name in turns if one is edge} == {*names}
@@ -188,7 +190,10 @@ def test_a_permission_opens_its_routes_to_its_holders_alone(answers: list[Answer
         if answer.declaration.needs is not permission:
             continue
         in_console = answer.declaration.edge is Edge.CONSOLE
+        only_looks = answer.declaration.method == "GET" or answer.declaration.looks
         let_in = holders(permission, fresh=answer.declaration.fresh) if in_console else tokens
+        if not in_console and only_looks:
+            let_in = {*let_in, "read-only-api-token"}
         if in_console and permission in LETTABLE:
             let_in = {*let_in, "operator-with-grant"}
         assert answer.refused == (answer.principal not in let_in), answer
