@@ -12,8 +12,9 @@ from misentinel.kernel.errors import Conflict, Invalid, NotFound
 from misentinel.kernel.ids import parse_id
 from misentinel.teammates import rules
 from misentinel.teammates.actions.inviting import end_links, held_by, locked_teammates
-from misentinel.teammates.contracts import Permission, RoleView
+from misentinel.teammates.contracts import Notice, Permission, RoleView
 from misentinel.teammates.models import Role, Teammate
+from misentinel.teammates.notices import notify
 from misentinel.teammates.queries.holding import held_for_good, known_permissions
 from misentinel.teammates.queries.roles import get_role
 from misentinel.teammates.roles import shipped_roles
@@ -51,10 +52,9 @@ def edit_role(
         _require_administrators(everybody, row, wanted)
         row.title, row.about, row.permissions = title, about, sorted(wanted)
         _save(row)
-        if wanted - before:
-            for teammate in everybody:
-                if teammate.role_id == row.id:
-                    end_links(teammate)
+        for teammate in everybody:
+            if teammate.role_id == row.id:
+                _tell(teammate, before, wanted)
         _record(actor, Tag.ROLE_EDIT, row, {"granted": sorted(wanted - before), "withdrawn": sorted(before - wanted)})
     return get_role(customer_id, role_id)
 
@@ -71,6 +71,14 @@ def delete_role(actor: Actor, customer_id: UUID, role_id: str) -> None:
             )
         _record(actor, Tag.ROLE_DELETE, row, {})
         row.delete()
+
+
+def _tell(teammate: Teammate, before: frozenset[Permission], wanted: frozenset[Permission]) -> None:
+    """Tells a holder, unless all that changed is theirs as a single permission too."""
+    if wanted - before:
+        end_links(teammate)
+    if teammate.may_sign_in and (wanted ^ before) - known_permissions(teammate.permissions):
+        notify(teammate, Notice.PERMISSIONS_CHANGED)
 
 
 def _own(customer_id: UUID, role_id: str) -> Role:

@@ -12,9 +12,9 @@ from misentinel.kernel.clock import held, now
 from misentinel.kernel.errors import Conflict, Invalid, Misconfigured, NotFound, Refused
 from misentinel.kernel.ids import new_id
 from misentinel.teammates import actions, queries, roles
-from misentinel.teammates.contracts import GRANTABLE, Permission
+from misentinel.teammates.contracts import GRANTABLE, Notice, Permission
 from misentinel.teammates.jobs import end_expired_grants
-from misentinel.teammates.models import Grant, Teammate
+from misentinel.teammates.models import Grant, NoticeRecord, Teammate
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries
 from tests.cast import hire, signed_in
@@ -72,6 +72,23 @@ def test_changing_a_role_changes_what_its_holders_may_do_at_once(acme, asha, cle
     assert (client.get("/people").status_code, client.get("/trail").status_code) == (403, 200)
     told = [e.details for e in list_entries(acme, EntryFilter(tag="role:edit")).entries]
     assert told == [{"granted": ["trail"], "withdrawn": ["user-data"]}]
+
+
+def test_whoever_has_a_role_is_told_when_it_changes_what_they_may_do(acme, asha, cleo) -> None:
+    dora = hire(acme.customer_id, "Dora", {P.TRAIL})
+    role = actions.create_role(acting(asha), acme.customer_id, title="Night shift", permissions=[P.USER_DATA])
+    for teammate, single in ((cleo, set()), (dora, {P.TRAIL})):
+        actions.set_permissions(acting(asha), acme.customer_id, teammate.id, single, role=role.id)
+    NoticeRecord.objects.all().delete()
+    for title, permissions, told in (
+        ("Late shift", {P.USER_DATA}, set()),
+        ("Late shift", {P.USER_DATA, P.TRAIL}, {cleo.email}),  # Dora had that already
+        ("Late shift", {P.TRAIL}, {cleo.email, dora.email}),
+    ):
+        actions.edit_role(acting(asha), acme.customer_id, role.id, title=title, about="", permissions=permissions)
+        assert set(NoticeRecord.objects.values_list("recipient", flat=True)) == told
+        assert {*NoticeRecord.objects.values_list("kind", flat=True)} <= {Notice.PERMISSIONS_CHANGED}
+        NoticeRecord.objects.all().delete()
 
 
 def test_a_role_in_use_is_not_deleted_and_a_shipped_one_never_changes(acme, asha, cleo) -> None:
