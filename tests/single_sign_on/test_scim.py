@@ -12,12 +12,21 @@ from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_models import NotFoundException, Required, ScimProvider, Uniqueness
 from scim2_tester import Status, check_server
 
+from misentinel.kernel.clock import in_future, now
 from misentinel.kernel.errors import Invalid, Refused
 from misentinel.site.wsgi import application
 from misentinel.teammates import actions
 from misentinel.teammates.actions.provisioning import map_group
-from misentinel.teammates.contracts import CredentialKind, Permission
-from misentinel.teammates.models import Connection, ConnectionDomain, Enrolment, SessionRecord, Teammate
+from misentinel.teammates.contracts import CredentialKind, Notice, Permission
+from misentinel.teammates.models import (
+    Connection,
+    ConnectionDomain,
+    EmailChange,
+    Enrolment,
+    NoticeRecord,
+    SessionRecord,
+    Teammate,
+)
 from misentinel.teammates.queries.holding import held_now
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries
@@ -231,6 +240,23 @@ def test_a_directory_gives_nobody_more_than_its_limit(acme, connection, raw):
     raw("POST", "/Users", user("asha@acme.example.com"), 403)
     asha.refresh_from_db()
     assert (asha.email, asha.suspended_at is None) == ("asha@acme.example.com", False)
+
+
+def test_both_addresses_are_told_when_a_directory_changes_one(acme, connection, raw):
+    """And no link that was sent to an earlier address takes back what the directory says."""
+    asha = hire_at(acme.customer_id, "asha@acme.example.com")
+    Teammate.objects.filter(id=asha.id).update(permissions=CEILING)
+    undo = EmailChange.objects.create(
+        teammate=asha, before="asha@old.example.com", after=asha.email, confirm_digest=b"c", undo_digest=b"u",
+        asked_at=now(), confirmed_at=now(), expires_at=in_future(days=7),
+    )  # fmt: skip
+    NoticeRecord.objects.all().delete()
+    raw("PATCH", f"/Users/{asha.id}", patch({"op": "replace", "path": "userName", "value": "rao@acme.example.com"}))
+    assert {*NoticeRecord.objects.values_list("kind", "recipient")} == {
+        (Notice.EMAIL_DIRECTORY, "asha@acme.example.com"), (Notice.EMAIL_SET, "rao@acme.example.com"),
+    }  # fmt: skip
+    undo.refresh_from_db()
+    assert undo.ended_at is not None
 
 
 def test_the_last_full_administrator_and_the_one_who_can_repair_it_stay(acme, connection, raw):

@@ -84,6 +84,13 @@ TEXTS: Mapping[N, Text] = {
         (),
         "If it was not you, tell whoever manages your teammates.",
     ),
+    N.EMAIL_DIRECTORY: Text(
+        "Your company changed your e-mail address",
+        "Your company's directory changed the e-mail address of your account. This one no longer signs in, and every "
+        "session has ended.",
+        (),
+        "If you did not expect it, tell whoever manages your teammates.",
+    ),
     N.PERMISSIONS_CHANGED: Text(
         "What you may do was changed",
         "Somebody who manages teammates changed what you may do. It holds from now on.",

@@ -24,7 +24,16 @@ from misentinel.teammates.actions.inviting import (
 )
 from misentinel.teammates.actions.permitting import set_permissions
 from misentinel.teammates.actions.sessions import end_all
-from misentinel.teammates.models import Connection, Credential, DirectoryGroup, Provisioned, Teammate
+from misentinel.teammates.contracts import Notice
+from misentinel.teammates.models import (
+    Connection,
+    Credential,
+    DirectoryGroup,
+    EmailChange,
+    Provisioned,
+    Teammate,
+)
+from misentinel.teammates.notices import notify
 from misentinel.teammates.queries.holding import held_now, known_permissions
 from misentinel.teammates.queries.provisioning import DirectoryUser, get_user, visible
 from misentinel.teammates.queries.roles import get_role, role_of
@@ -206,7 +215,10 @@ def _change_email(actor: Actor, connection: Connection, teammate: Teammate, emai
             teammate.save(update_fields=["email"])
     except IntegrityError:
         raise Conflict("This e-mail address belongs to a teammate already.", scim_type="uniqueness") from None
+    EmailChange.objects.filter(teammate=teammate, ended_at=None).update(ended_at=now())
     end_all(actor, teammate)
+    notify(teammate, Notice.EMAIL_DIRECTORY, to=before)
+    notify(teammate, Notice.EMAIL_SET)
     record_control(
         actor, Tag.EMAIL_CHANGE, customer_id=connection.customer_id, object_kind="teammate", object_id=teammate.id,
         before={"email": before}, after={"email": email},

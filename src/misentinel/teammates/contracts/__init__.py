@@ -295,6 +295,7 @@ class Notice(StrEnum):
     EMAIL_CONFIRM = "email_confirm"
     EMAIL_CHANGED = "email_changed"
     EMAIL_SET = "email_set"
+    EMAIL_DIRECTORY = "email_directory"
     PERMISSIONS_CHANGED = "permissions_changed"
     RECOVERY_ASKED = "recovery_asked"
     RECOVERY_WAITS = "recovery_waits"
