@@ -11,7 +11,6 @@ from __future__ import annotations
 import ipaddress
 from datetime import timedelta
 
-from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from misentinel.kernel import settings
@@ -63,11 +62,10 @@ def forget_old() -> int:
 
 
 def _is_familiar(account: str, address: str) -> bool:
-    return SessionRecord.objects.filter(
-        Q(teammate__in=Teammate.objects.filter(email=account)),
-        address=address,
-        started_at__gt=now() - _FAMILIAR,
-    ).exists()
+    lately = SessionRecord.objects.filter(
+        teammate__in=Teammate.objects.filter(email=account), started_at__gt=now() - _FAMILIAR
+    )
+    return _network(address) in map(_network, lately.values_list("address", flat=True).distinct())
 
 
 def _network(address: str) -> str:

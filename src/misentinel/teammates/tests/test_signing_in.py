@@ -14,7 +14,8 @@ from misentinel.kernel.clock import held, in_future, now
 from misentinel.teammates import actions, second_factor
 from misentinel.teammates.contracts import Permission
 from misentinel.teammates.jobs import forget_what_ended
-from misentinel.teammates.models import Enrolment, SignInFailure, Teammate
+from misentinel.teammates.models import Enrolment, SessionRecord, SignInFailure, Teammate
+from misentinel.teammates.passwords.hashing import PepperedArgon2id
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries, list_platform_entries
 from tests.cast import browser, code_for, hire, signed_in
@@ -157,6 +158,34 @@ def test_known_and_unknown_names_are_answered_alike(asha) -> None:
     assert _masked(known, asha.email.upper()) == _masked(unknown, email)
 
 
+def test_every_name_costs_one_hash_and_one_only(acme, asha, password_digest, monkeypatch) -> None:
+    """So that no clock tells who is there: hashing is nearly all of what a sign-in takes. Counted, because seconds on a
+    busy machine say little."""
+    worked: list[tuple[int, int, int]] = []
+
+    def counting(work):
+        def counted(self, *arguments):
+            worked.append((self.time_cost, self.memory_cost, self.parallelism))
+            return work(self, *arguments)
+
+        return counted
+
+    for method in ("encode", "verify"):
+        monkeypatch.setattr(PepperedArgon2id, method, counting(getattr(PepperedArgon2id, method)))
+    cost = (PepperedArgon2id.time_cost, PepperedArgon2id.memory_cost, PepperedArgon2id.parallelism)
+    suspended, invited = hire(acme.customer_id, "Suspended"), hire(acme.customer_id, "Invited")
+    Teammate.objects.filter(id=suspended.id).update(password=password_digest, suspended_at=now())
+    Teammate.objects.filter(id=invited.id).update(password="", enrolled_at=None)
+    tries = {
+        "wrong": (asha.email, "not the password at all"), "right": (asha.email, PASSWORD),
+        "nobody": ("nobody@example.com", "not the password at all"), "suspended": (suspended.email, PASSWORD),
+        "invited": (invited.email, PASSWORD), "too long": (asha.email, "x" * 1000),
+    }  # fmt: skip
+    for email, password in tries.values():
+        browser().post("/sign-in", {"email": email, "password": password})
+    assert worked == [cost] * len(tries)
+
+
 def test_a_failure_of_a_known_name_is_on_the_customers_trail(acme, asha) -> None:
     give_password(browser(), asha, "not the password at all")
     (entry,) = list_entries(acme, EntryFilter(tag="sign_in:fail")).entries
@@ -202,6 +231,17 @@ def test_an_attack_from_everywhere_does_not_lock_the_owner_out(asha) -> None:
     stranger.defaults["REMOTE_ADDR"] = "203.0.113.9"
     assert give_password(stranger, asha).status_code == 429
     assert give_password(browser(), asha).status_code == 302, "she signed in from this address before"
+
+
+def test_of_an_ipv6_address_it_is_the_subscribers_network_that_the_owner_is_known_by(asha) -> None:
+    """Devices change the rest of it every day (RFC 8981)."""
+    SessionRecord.objects.filter(teammate=asha).update(address="2001:db8:1:2:aaaa::1")
+    for n in range(120):
+        SignInFailure.objects.create(account=_account(asha), address=bytes([n]) * 32)
+    for address, status in (("2001:db8:1:3::9", 429), ("2001:db8:1:2:bbbb::9", 302)):
+        client = browser()
+        client.defaults["REMOTE_ADDR"] = address
+        assert give_password(client, asha).status_code == status
 
 
 def test_a_suspended_teammate_cannot_sign_in_and_is_told_nothing_special(acme, asha) -> None:
