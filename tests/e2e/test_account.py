@@ -34,6 +34,37 @@ def test_a_form_goes_on_after_the_second_factor_was_shown_again(asha, live) -> N
     asha.watch.problems[:] = [problem for problem in asha.watch.problems if problem not in refused]
 
 
+def test_what_was_written_outlives_the_session(asha, live) -> None:
+    """It ends while somebody writes; they sign in in another tab, come back, and send what they wrote."""
+    with asha.page() as page:
+        page.goto("/segments/new")
+        page.get_by_label("Name").fill("Written over lunch")
+        with psycopg.connect(live.environment["MISENTINEL_CONTROL_URL"]) as control:
+            control.execute("UPDATE teammates_sessionrecord SET ended_at = now() WHERE ended_at IS NULL")
+        told = page.get_by_role("alert").filter(has_text="You were signed out")
+        told.wait_for()
+        page.get_by_role("button", name="Save segment").click()
+        expect(page.get_by_label("Name")).to_have_value("Written over lunch")
+        with page.context.expect_page() as opened:
+            told.get_by_role("link", name="Sign in").click()
+        tab = opened.value
+        tab.get_by_label("E-mail address").fill(asha.email)
+        tab.get_by_label("Password").fill(asha.password)
+        tab.get_by_role("button", name="Continue").click()
+        tab.locator("input[name=code]").fill(asha.recovery_codes[2])
+        tab.locator("input[name=code]").press("Enter")
+        tab.get_by_role("heading", name="Overview").wait_for()
+        tab.close()
+        page.bring_to_front()
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+        told.wait_for(state="hidden")
+        page.get_by_label("Attribute", exact=True).fill("plan")
+        page.get_by_label("Value").fill("touring")
+        page.get_by_role("button", name="Save segment").click()
+        expect(page.locator("main")).to_contain_text("Written over lunch")
+        asha.state = page.context.storage_state()
+
+
 def test_the_pages_of_ones_own_account_fit_a_telephone(asha) -> None:
     with asha.page(viewport=PHONE) as page:
         for path in ("/account/sessions", "/account/profile", "/account/notices", "/settings/security"):

@@ -88,13 +88,43 @@
     form.dispatchEvent(new Event("rows-changed", { bubbles: true }));
   };
 
-  /* A part of a page that answers with a whole page means that the session has ended: start over from here. */
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/sign-in")) {
-      event.detail.shouldSwap = false;
-      window.location.reload();
-    }
+  /* A part of a page that answers with a whole page means that the session has ended: start over from here. Whoever has
+     written something keeps the page: they sign in in another tab, come back, and the forms get the new token. */
+  const leadsToSignIn = (url) => new URL(url).pathname.startsWith("/sign-in");
+  const signedOut = document.getElementById("signed-out");
+  const isOut = () => Boolean(signedOut) && !signedOut.hidden;
+
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (form && form.method === "post") form.dataset.typed = "yes";
   });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!leadsToSignIn(event.detail.xhr.responseURL)) return;
+    event.detail.shouldSwap = false;
+    if (signedOut && document.querySelector("form[data-typed]")) signedOut.hidden = false;
+    else window.location.reload();
+  });
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isOut()) event.preventDefault();
+  });
+
+  document.addEventListener("submit", (event) => {
+    if (isOut()) event.preventDefault();
+  }, { capture: true });
+
+  const comeBack = async () => {
+    if (!isOut()) return;
+    const answer = await fetch(signedOut.dataset.asks, { credentials: "same-origin" });
+    const token = !leadsToSignIn(answer.url) && (await answer.text()).match(/data-token="([A-Za-z0-9]+)"/);
+    if (!token) return;
+    for (const field of all("input[name=csrfmiddlewaretoken]")) field.value = token[1];
+    document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token[1] }));
+    signedOut.hidden = true;
+  };
+  window.addEventListener("focus", comeBack);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) comeBack(); });
 
   document.addEventListener("htmx:afterSwap", () => {
     const added = document.querySelector("[data-row][data-fresh]");
