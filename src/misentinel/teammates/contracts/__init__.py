@@ -59,8 +59,8 @@ _TEXTS = {
     ),
     Permission.SECURITY_SETTINGS: (
         "Security settings",
-        "Without this, a teammate cannot set up single sign-on, provisioning or shipping the trail, nor let "
-        "the operator's staff in.",
+        "Without this, a teammate cannot set up single sign-on, provisioning or shipping the trail, say how long "
+        "sessions last, or let the operator's staff in.",
     ),
     Permission.MESSENGER: (
         "Messenger",
