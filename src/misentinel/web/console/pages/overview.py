@@ -69,7 +69,7 @@ def _steps(gate: Gate) -> list[tuple[Step, Permission]]:
         (_segment_step(gate), Permission.USER_DATA),
         (_message_step(gate), Permission.MANUAL_MESSAGES_SEND),
         (_teammate_step(gate), Permission.TEAMMATES),
-        (_mail_server_step(), Permission.APP_SETTINGS),
+        (_mail_server_step(gate), Permission.APP_SETTINGS),
     ]
 
 
@@ -94,9 +94,10 @@ def _segment_step(gate: Gate) -> Step:
 
 def _message_step(gate: Gate) -> Step:
     text = "You see it as a real person would, and how many people it goes to, before anything leaves."
-    return Step(
-        "Send a message", bool(list_latest(gate.store, limit=1)), text, reverse("message-new-manual"), "Write one"
-    )
+    done = bool(list_latest(gate.store, limit=1))
+    if not gate.may(Permission.MANUAL_MESSAGES_EDIT):
+        return Step("Send a message", done, text, reverse("messages"), "Choose one")
+    return Step("Send a message", done, text, reverse("message-new-manual"), "Write one")
 
 
 def _teammate_step(gate: Gate) -> Step:
@@ -105,10 +106,11 @@ def _teammate_step(gate: Gate) -> Step:
     return Step("Invite a teammate", done, text, reverse("teammate-invite"), "Invite")
 
 
-def _mail_server_step() -> Step:
+def _mail_server_step(gate: Gate) -> Step:
     done = bool(django_settings.MISENTINEL.smtp_url)
     text = "Until the operator sets MISENTINEL_SMTP_URL, what you send lands in the mailbox."
-    return Step("Connect a mail server", done, text, reverse("mailbox"), "Open the mailbox")
+    mailbox = reverse("mailbox") if gate.may(Permission.USER_DATA) else ""
+    return Step("Connect a mail server", done, text, mailbox, "Open the mailbox")
 
 
 def _figures(gate: Gate) -> list[dict[str, Any]]:

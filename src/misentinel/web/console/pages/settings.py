@@ -73,7 +73,6 @@ def _page(gate: Gate, form: CustomerForm, *, status: int = 200) -> HttpResponse:
             "selector": installation.dkim_selector,
         },
         "keys_url": reverse("keys"),
-        "may_secure": gate.may(Permission.SECURITY_SETTINGS),
     }
     return render(gate, "console/settings/page.html", context, status=status)
 

@@ -14,7 +14,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from misentinel.kernel import clock
+from misentinel.teammates.contracts import Permission
 from misentinel.web.console import rendering
+from misentinel.web.gate import Gate
 
 register = template.Library()
 ICONS = Path(__file__).parents[1] / "static/console/vendor/icons"
@@ -24,6 +26,12 @@ ICONS = Path(__file__).parents[1] / "static/console/vendor/icons"
 def console_layout(context: template.Context) -> rendering.Layout:
     """Returns what `console/base.html` needs beside the page; the view passed its gate as `gate`."""
     return rendering.layout(context["gate"])
+
+
+@register.filter
+def may(gate: Gate, permission: str) -> bool:
+    """Says whether whoever reads the page holds it, so that nobody is offered a link that refuses them."""
+    return gate.may(Permission(permission))
 
 
 @register.simple_tag(takes_context=True)
