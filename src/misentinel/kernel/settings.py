@@ -95,7 +95,9 @@ class Settings:
         10, "Failed sign-ins per account and address in five minutes before further ones wait."
     )
     recovery_wait_hours: int = _setting(
-        24, "Hours between the approval of a teammate's lost-factor recovery and its link working. At least 1."
+        24,
+        "Hours between the approval of a teammate's lost-factor recovery and its link working; the same for an "
+        "enrolment link into an account that is enrolled. At least 1.",
     )
     security_contact: str = _setting(
         "",

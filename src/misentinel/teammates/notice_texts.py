@@ -17,7 +17,7 @@ FACTOR_NAMES = {"totp": "Authenticator app", "passkey": "Passkey"}
 PURPOSE = "notice"  # what the vault seals notices for
 _LABELS = {
     "device": "Device", "place": "Place", "address": "Address", "factor": "Factor", "left": "Codes left",
-    "key": "Key", "reason": "Reason", "until": "Until", "expires": "Expires",
+    "key": "Key", "reason": "Reason", "until": "Until", "opens": "Opens", "expires": "Expires",
 }  # fmt: skip
 _NOT_YOU = "If it was not you, change your password at once and tell whoever manages your teammates."
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -115,11 +115,32 @@ TEXTS: Mapping[N, Text] = {
         ("until",),
         f"If it was not you who asked, stop it at {LINK} and tell whoever manages your teammates.",
     ),
+    N.RECOVERY_GIVEN: Text(
+        "You approved a new way into a teammate's account",
+        "A new way into a teammate's account was approved in your name. It opens after the waiting time.",
+        ("until",),
+        f"If it was not you, stop it at {LINK} and change your password at once.",
+    ),
     N.RECOVERY_REFUSED: Text(
         "A new way into your account was refused",
         "The request for a new way into your account was refused or stopped.",
         (),
         "If it was you who asked, speak with whoever manages your teammates.",
+    ),
+    N.LINK_MADE: Text(
+        "Somebody made a link into your account",
+        "Somebody who manages teammates made a link that replaces your password and second factors. It opens after a "
+        "waiting time.",
+        ("opens",),
+        "If you did not ask for it, sign out and sign in again before then, which ends the link, and tell somebody "
+        "else who manages your teammates.",
+    ),
+    N.LINK_GIVEN: Text(
+        "You made a link into a teammate's account",
+        "A link that was made in your name replaces a teammate's password and second factors. It opens after a waiting "
+        "time.",
+        ("opens",),
+        _NOT_YOU,
     ),
     N.KEY_EXPIRES: Text(
         "A key is about to expire",

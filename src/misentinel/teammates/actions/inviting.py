@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
+from misentinel.kernel import settings
 from misentinel.kernel.actor import OPERATOR_ID, Actor, ActorKind
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Invalid, NotFound, Refused
@@ -19,8 +20,9 @@ from misentinel.kernel.ids import parse_id
 from misentinel.teammates import rules
 from misentinel.teammates.actions.command_line import require_free_hand
 from misentinel.teammates.actions.sessions import end_all
-from misentinel.teammates.contracts import OneTimeLink, Permission
+from misentinel.teammates.contracts import Notice, OneTimeLink, Permission
 from misentinel.teammates.models import Connection, Credential, Enrolment, Role, Teammate
+from misentinel.teammates.notices import notify
 from misentinel.teammates.queries.holding import held_for_good, held_now, known_permissions
 from misentinel.teammates.queries.principals import digest_of
 from misentinel.teammates.roles import shipped_roles
@@ -70,6 +72,9 @@ def invite_teammate(
 def renew_enrolment(actor: Actor, customer_id: UUID, teammate_id: UUID) -> OneTimeLink:
     """Returns a fresh one-time link; earlier ones end. Until it is used up, the teammate's factors stay as they are.
 
+    Into the account of somebody who is enrolled it opens after `recovery_wait_hours`, like any new way in: they and its
+    maker are told, and they end it by signing in. Who has the installation's command line need not wait.
+
     Raises `Refused` if the teammate may do something that the actor may not: the link is a way into the account.
     """
     with transaction.atomic():
@@ -77,12 +82,17 @@ def renew_enrolment(actor: Actor, customer_id: UUID, teammate_id: UUID) -> OneTi
         if teammate.suspended_at is not None:
             raise Conflict("This teammate is suspended. Reinstate them first.")
         rules.require_reach(held_by(actor, customer_id), held_now(teammate))
-        link = _new_link(teammate)
+        waits = teammate.enrolled_at is not None and actor.kind not in (ActorKind.SYSTEM, ActorKind.OPERATOR)
+        link = _new_link(teammate, timedelta(hours=settings.load().recovery_wait_hours) if waits else timedelta())
         record_control(
             actor, _tag(Tag.TEAMMATE_INVITE, customer_id), customer_id=customer_id,
             object_kind="teammate", object_id=teammate.id,
-            details={"renewed": True},
+            details={"renewed": True, "waits": waits},
         )  # fmt: skip
+        if waits:
+            notify(teammate, Notice.LINK_MADE, opens=link.opens_at)
+            for maker in Teammate.objects.filter(id=actor.id):
+                notify(maker, Notice.LINK_GIVEN, opens=link.opens_at)
     return link
 
 
@@ -169,13 +179,14 @@ def _tag(tag: Tag, customer_id: UUID) -> Tag:
     return _OF_THE_OPERATOR.get(tag, tag) if customer_id == OPERATOR_ID else tag
 
 
-def _new_link(teammate: Teammate) -> OneTimeLink:
+def _new_link(teammate: Teammate, wait: timedelta = timedelta()) -> OneTimeLink:
     end_links(teammate)
-    token = secrets.token_urlsafe(32)
+    token, opens_at = secrets.token_urlsafe(32), now() + wait
     row = Enrolment.objects.create(
-        teammate=teammate, token_digest=digest_of(token), created_at=now(), expires_at=now() + LINK_LASTS
-    )
-    return OneTimeLink(teammate.id, f"/enrol/{token}", row.expires_at)
+        teammate=teammate, token_digest=digest_of(token), created_at=now(), opens_at=opens_at if wait else None,
+        expires_at=opens_at + LINK_LASTS,
+    )  # fmt: skip
+    return OneTimeLink(teammate.id, f"/enrol/{token}", row.expires_at, row.opens_at)
 
 
 def locked(customer_id: UUID, teammate_id: UUID) -> Teammate:

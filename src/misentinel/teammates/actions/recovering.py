@@ -84,8 +84,9 @@ def approve_recovery(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None
         request.expires_at = request.opens_at + OPEN_LASTS
         request.save(update_fields=["approver_id", "opens_at", "expires_at"])
         _record(actor, teammate, Tag.RECOVERY_APPROVE, request=str(request.id))
-        for told in (teammate, Teammate.objects.get(id=actor.id)):
-            notify(told, Notice.RECOVERY_APPROVED, until=request.opens_at, link=stop_path(request.id))
+        approver, link = Teammate.objects.get(id=actor.id), stop_path(request.id)
+        notify(teammate, Notice.RECOVERY_APPROVED, until=request.opens_at, link=link)
+        notify(approver, Notice.RECOVERY_GIVEN, until=request.opens_at, link=link)
 
 
 def refuse_recovery(actor: Actor, customer_id: UUID, teammate_id: UUID) -> None:

@@ -20,7 +20,10 @@ def locked_request(teammate: Teammate) -> RecoveryRequest | None:
 
 
 def cancel_by_signing_in(actor: Actor, teammate: Teammate) -> None:
-    """Whoever signs in has their factors, so an open request is not theirs or no longer needed."""
+    """Whoever signs in has their factors, so an open request, or a link that waits, is not theirs or not needed."""
+    Enrolment.objects.filter(teammate=teammate, ended_at=None, opens_at__isnull=False).update(
+        ended_at=now(), pending_password="", pending_secret=""
+    )
     open_request = locked_request(teammate)
     if open_request is not None:
         end(actor, open_request, Tag.RECOVERY_CANCEL, "cancelled", by="signing_in")

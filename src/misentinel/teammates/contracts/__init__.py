@@ -300,7 +300,10 @@ class Notice(StrEnum):
     RECOVERY_ASKED = "recovery_asked"
     RECOVERY_WAITS = "recovery_waits"
     RECOVERY_APPROVED = "recovery_approved"
+    RECOVERY_GIVEN = "recovery_given"
     RECOVERY_REFUSED = "recovery_refused"
+    LINK_MADE = "link_made"
+    LINK_GIVEN = "link_given"
     KEY_EXPIRES = "key_expires"
     OPERATOR_ASKS = "operator_asks"
     OPERATOR_ENTERED = "operator_entered"
@@ -378,11 +381,12 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class OneTimeLink:
-    """An enrolment link, readable only in the answer that created it."""
+    """An enrolment link, readable only in the answer that created it. `opens_at` is None where it opens at once."""
 
     teammate_id: UUID
     path: str
     expires_at: datetime
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,14 @@ class Enrolment(models.Model):
     """A one-time link. What its holder has chosen so far waits here and takes effect in one go, with the code.
 
     `token_digest` is SHA-256 of 256 random bits: nothing to guess, so nothing that a slow hash would slow down.
+    `opens_at` is empty where the link opens at once.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     teammate = models.ForeignKey(Teammate, on_delete=models.CASCADE, related_name="enrolments")
     token_digest = models.BinaryField(max_length=32, unique=True)
     created_at = models.DateTimeField(default=now)
+    opens_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     pending_password = models.CharField(max_length=128, default="")

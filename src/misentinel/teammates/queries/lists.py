@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
-from django.db.models import Max, Prefetch, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
@@ -97,8 +97,9 @@ def find_enrolment(token: str) -> EnrolmentView | None:
 
 
 def open_enrolments() -> QuerySet[Enrolment]:
+    opened = Q(opens_at=None) | Q(opens_at__lte=now())
     return Enrolment.objects.select_related("teammate").filter(
-        ended_at=None, expires_at__gt=now(), teammate__suspended_at=None
+        opened, ended_at=None, expires_at__gt=now(), teammate__suspended_at=None
     )
 
 

@@ -21,7 +21,7 @@ from misentinel.teammates.contracts import GRANTABLE, Permission
 from misentinel.teammates.models import Enrolment, NoticeRecord, RecoveryRequest, SignInFailure, Teammate
 from misentinel.trail.contracts import EntryFilter
 from misentinel.trail.queries import list_entries
-from tests.cast import browser, code_for, hire, signed_in
+from tests.cast import browser, code_for, hire, signed_in, start_session
 
 PASSWORD = "seven quiet otters by the weir"
 DAY = timedelta(hours=24)
@@ -47,6 +47,10 @@ def ben(acme, digest: str) -> Teammate:
     teammate.password = digest
     teammate.save()
     return teammate
+
+
+def acting(teammate: Teammate) -> Actor:
+    return Actor(ActorKind.TEAMMATE, str(teammate.id), "session", "192.0.2.7", "request")
 
 
 @pytest.fixture
@@ -107,7 +111,7 @@ def test_two_people_and_a_day_lead_to_a_new_factor(acme, asha, ben) -> None:
     kinds = set(NoticeRecord.objects.filter(teammate=ben).values_list("kind", flat=True))
     assert {"recovery_asked", "recovery_approved", "factor_added"} <= kinds
     to_asha = set(NoticeRecord.objects.filter(teammate=asha).values_list("kind", flat=True))
-    assert {"recovery_waits", "recovery_approved"} <= to_asha
+    assert {"recovery_waits", "recovery_given"} <= to_asha
 
 
 def test_only_one_who_knows_the_password_can_ask(ben) -> None:
@@ -277,3 +281,25 @@ def test_an_enrolment_by_an_administrators_link_makes_it_needless(acme, asha, be
     assert browser().get(path).status_code == 404
     assert second_factor.count_factors(ben.id) == 1
     assert queries.find_recovery(acme.customer_id, ben.id) is None
+
+
+def test_an_administrators_link_into_a_living_account_waits_and_both_are_told(acme, asha, ben) -> None:
+    """Else one administrator alone could become another within a minute."""
+    NoticeRecord.objects.all().delete()
+    link = actions.renew_enrolment(acting(asha), acme.customer_id, ben.id)
+    told = {*NoticeRecord.objects.values_list("teammate_id", "kind")}
+    assert told == {(ben.id, "link_made"), (asha.id, "link_given")}
+    wait = timedelta(hours=settings.load().recovery_wait_hours)
+    with held(now() + wait - timedelta(minutes=1)):
+        assert browser().get(link.path).status_code == 404
+    with held(now() + wait + timedelta(minutes=1)):
+        assert browser().get(link.path).status_code == 200
+        start_session(ben)
+        assert browser().get(link.path).status_code == 404, "whoever signs in has their factors"
+
+
+def test_the_link_of_somebody_who_never_enrolled_opens_at_once(acme, asha) -> None:
+    made = actions.invite_teammate(acting(asha), acme.customer_id, email=f"zoe@{acme.alias[-8:]}.example", name="Zoe")
+    again = actions.renew_enrolment(acting(asha), acme.customer_id, made.teammate_id)
+    assert again.opens_at is None
+    assert browser().get(again.path).status_code == 200

@@ -177,5 +177,5 @@ def _choosing(gate: Gate, before: frozenset[Permission], wanted: frozenset[Permi
 def _show_link(gate: Gate, link: OneTimeLink) -> HttpResponse:
     """The link is made from the public URL, never from the Host header, and readable in this answer only."""
     teammate = queries.get_teammate(gate.customer_id, link.teammate_id)
-    context = {"teammate": teammate, "link": settings.load().base_url + link.path, "expires_at": link.expires_at}
+    context = {"teammate": teammate, "link": settings.load().base_url + link.path, "lasts": link}
     return show(gate, "teammates/link.html", context)
