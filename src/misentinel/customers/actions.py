@@ -17,6 +17,7 @@ from misentinel.kernel.errors import Conflict, NotFound
 from misentinel.store import provisioning
 from misentinel.trail.actions import record_control
 from misentinel.trail.contracts import Tag
+from misentinel.trail.shipping.actions import forget_sinks
 from misentinel.vault import actions as vault
 
 
@@ -78,6 +79,7 @@ def close_customer(actor: Actor, customer_id: UUID) -> None:
 def _mark_closed(actor: Actor, customer: Customer) -> None:
     with transaction.atomic():
         CustomerRow.objects.filter(id=customer.id).update(closed_at=now())
+        forget_sinks(customer.id)
         details = {"slug": customer.slug}
         record_control(actor, Tag.CUSTOMER_CLOSE, object_kind="customer", object_id=customer.id, details=details)
 

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from misentinel.kernel.actor import ActorKind
-from misentinel.trail.contracts import Outcome, Tag
+from misentinel.trail.contracts import Outcome
 from misentinel.trail.ocsf.vocabulary import CATEGORIES, CLASSES, MEANINGS, VERSION, EventClass, Meaning, Severity
 
 _PRODUCT = "MiSentinel"
 _FINDING, _ACCOUNT, _AUTHENTICATION, _ENTITY, _RIGHTS, _WEB, _LIFECYCLE, _API, _DATA = CLASSES
+_UNKNOWN = Meaning(_API, "Other")
+_BY_VALUE = {tag.value: meaning for tag, meaning in MEANINGS.items()}
 _RELATIONAL, _OTHER = 1, 99
 _USER_TYPES = {
     ActorKind.TEAMMATE: 1, ActorKind.PERSON: 1, ActorKind.OPERATOR: 2, ActorKind.SYSTEM: 3, ActorKind.API_TOKEN: 4,
@@ -51,8 +53,8 @@ class Row(Protocol):
 
 
 def class_of(tag: str) -> EventClass:
-    """Returns the class that entries with this tag are of. Raises `KeyError` for a tag without a meaning."""
-    return MEANINGS[Tag(tag)].event_class
+    """Returns the class that entries with this tag are of; API Activity for a tag that another version wrote."""
+    return _meaning(tag).event_class
 
 
 def to_ocsf(entry: Row, index: int | None = None) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def to_ocsf(entry: Row, index: int | None = None) -> dict[str, Any]:
     nulls. `index` is the entry's place in the sealed log, left out while it is not sealed. Holds no person's data in
     clear: `before` and `after` are there as the ciphertext they are stored as.
     """
-    meaning = MEANINGS[Tag(entry.tag)]
+    meaning = _meaning(entry.tag)
     found = meaning.event_class
     event: dict[str, Any] = {
         "activity_id": meaning.activity_id,
@@ -79,6 +81,11 @@ def to_ocsf(entry: Row, index: int | None = None) -> dict[str, Any]:
         **_status(found, entry.outcome),
     }
     return {**event, **_SPECIAL[found.uid](entry)}
+
+
+def _meaning(tag: str) -> Meaning:
+    """An old entry outlives its tag, and must not stop what exports it."""
+    return _BY_VALUE.get(tag, _UNKNOWN)
 
 
 def _milliseconds(at: datetime) -> int:

@@ -16,7 +16,7 @@ from misentinel.trail.models import Sink
 from misentinel.trail.shipping.contracts import HOME, SinkKind
 from misentinel.trail.shipping.destinations import open_destination, seal_sink_secret
 from misentinel.trail.shipping.reading import log_size
-from misentinel.trail.shipping.sending import parse_address
+from misentinel.trail.shipping.sending import named_host, parse_address
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 _LOCATION = re.compile(r"[A-Z]{2}")
@@ -56,11 +56,21 @@ def add_sink(
     _require_secret(kind, secret or made)
     sink.secret = seal_sink_secret(sink, secret or made) if secret or made else None
     destination = open_destination(sink, log)
-    parse_address(kind, address, destination.outgoing.private_hosts)
+    target = parse_address(kind, address, destination.outgoing.private_hosts)
     try:
         with transaction.atomic(using=CONTROL_ALIAS):
             sink.save(force_insert=True)
-            _tell(actor, sink, Tag.SINK_ADD, {"kind": sink.kind, "location": location, "index": first})
+            _tell(
+                actor,
+                sink,
+                Tag.SINK_ADD,
+                {
+                    "kind": sink.kind,
+                    "to": named_host(target),
+                    "location": location,
+                    "index": first,
+                },
+            )
     except IntegrityError:
         raise Conflict(f"There is a sink {name!r} already. Choose another name, or remove it first.") from None
     return sink.id, made
@@ -106,6 +116,11 @@ def remove_sink(actor: Actor, sink_id: UUID) -> None:
         }
         _tell(actor, sink, Tag.SINK_REMOVE, told)
         sink.delete()
+
+
+def forget_sinks(customer_id: UUID) -> None:
+    """Removes every sink of a customer that is being closed, with its secrets."""
+    Sink.objects.filter(customer_id=customer_id).delete()
 
 
 def _require_secret(kind: SinkKind, secret: str) -> None:

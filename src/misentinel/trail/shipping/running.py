@@ -110,6 +110,8 @@ def _step(sink: Sink, size: int) -> Shipped:
     except NotFound:  # the customer is closed, and its log with it
         sink.delete()
         return Shipped()
+    except Unavailable as error:
+        return _wait(sink, error)
     try:
         items = read_items(log, sink.next_index, size, personal=sink.location == HOME)
         if not items:

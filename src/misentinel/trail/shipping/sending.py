@@ -87,9 +87,14 @@ def _send_otlp(destination: Destination, items: Sequence[Item]) -> int:
     answer = _post(destination, formats.otlp_request(destination, items), headers)
     told = answer.json() if answer.body else {}
     partial = told.get("partialSuccess") if isinstance(told, dict) else None
-    if isinstance(partial, dict) and int(partial.get("rejectedLogRecords", 0)):
-        raise Rejected(f"{destination.address} rejected: {str(partial.get('errorMessage', ''))[:200]}")
+    if isinstance(partial, dict) and str(partial.get("rejectedLogRecords", 0)) != "0":
+        raise Rejected(f"The sink rejected it: {_printable(partial.get('errorMessage', ''))}")
     return len(items)
+
+
+def _printable(told: object) -> str:
+    """What the other side says, without what would steer a terminal or not fit in a column."""
+    return "".join(character if character.isprintable() else " " for character in str(told))[:200]
 
 
 def _send_ndjson(destination: Destination, items: Sequence[Item]) -> int:

@@ -97,6 +97,12 @@ def test_whoever_acts_the_export_is_valid():
             assert not faults(to_ocsf(entry(tag, address=address)))
 
 
+def test_an_entry_whose_tag_is_gone_is_exported_all_the_same():
+    old = SimpleNamespace(**vars(entry(Tag.PERSON_VIEW)) | {"tag": "card:stamp"})
+    assert not faults(to_ocsf(old)) and to_ocsf(old)["activity_name"] == "card:stamp"
+    assert class_of("card:stamp").uid == 6003
+
+
 def test_a_broken_event_is_rejected():
     good = to_ocsf(entry(Tag.PERSON_VIEW), 41)
     broken = {

@@ -17,8 +17,9 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
+from misentinel.customers.actions import close_customer
 from misentinel.kernel.clock import held, now
-from misentinel.kernel.errors import Invalid
+from misentinel.kernel.errors import Invalid, Unavailable
 from misentinel.site import jobs
 from misentinel.store import provisioning
 from misentinel.trail.contracts import EntryFilter
@@ -359,6 +360,23 @@ def test_the_sinks_of_a_closed_customer_go_with_it(acme, log) -> None:
     provisioning.destroy(acme.customer_id)
     assert ship(sink).entries == 0
     assert not Sink.objects.filter(id=sink).exists()
+
+
+def test_closing_a_customer_forgets_its_sinks_and_their_secrets(acme, log) -> None:
+    sink, _ = connect(log, SinkKind.LINES, 443, secret="token")
+    actions.pause_sink(OLGA, sink)
+    close_customer(OLGA, acme.customer_id)
+    assert not Sink.objects.filter(id=sink).exists()
+
+
+def test_a_store_that_cannot_be_reached_is_waited_for_and_no_other_log_with_it(log, certificate, monkeypatch) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("The store is being repaired.")
+
+    with streams(certificate) as receiver:
+        sink, _ = connect(log, SinkKind.SYSLOG, receiver.port)
+        monkeypatch.setattr(running, "log_of_sink", away)
+        assert ship(sink).retry_at is not None and receiver.received == []
 
 
 def test_the_operators_own_log_has_sinks_too(certificate) -> None:

@@ -29,7 +29,7 @@ from misentinel.trail.queries import list_entries
 from misentinel.trail.shipping import formats
 from misentinel.trail.shipping.actions import add_sink, remove_sink
 from misentinel.trail.shipping.contracts import Destination, Item, SinkKind
-from misentinel.trail.shipping.queries import get_sink, list_sinks
+from misentinel.trail.shipping.queries import get_sink, list_dead_letters, list_sinks
 from misentinel.trail.shipping.reading import read_items
 from misentinel.trail.shipping.running import ship
 from misentinel.trail.shipping.tests.ground import OLGA, connect, sealed, told
@@ -112,11 +112,12 @@ def test_otlp_is_read_by_the_projects_own_messages(log, certificate) -> None:
 
 def test_what_a_collector_rejects_in_part_becomes_a_dead_letter(log, certificate) -> None:
     bad = sealed(log)[5][1]
+    odd = "too odd \x1b[2J\0"
 
     def collector(path: str, headers: dict[str, str], body: bytes):
         answer = ExportLogsServiceResponse()
         if bad.encode() in body:
-            answer.partial_success.CopyFrom(ExportLogsPartialSuccess(rejected_log_records=1, error_message="too odd"))
+            answer.partial_success.CopyFrom(ExportLogsPartialSuccess(rejected_log_records=1, error_message=odd))
         return 200, json_format.MessageToJson(answer).encode()
 
     with requests(certificate, collector) as receiver:
@@ -124,6 +125,7 @@ def test_what_a_collector_rejects_in_part_becomes_a_dead_letter(log, certificate
         ship(sink)
     view = get_sink(log.customer_id, "otlp")
     assert (view.next_index, view.dead_letters) == (len(sealed(log)), 1)
+    assert list_dead_letters(sink)[0].reason == "The sink rejected it: too odd  [2J ", "it steers nobody's terminal"
 
 
 def test_ndjson_is_signed_and_moves_by_what_is_acknowledged(log, certificate) -> None:
@@ -202,6 +204,7 @@ def test_setting_a_sink_is_on_the_customers_trail(acme, log) -> None:
     remove_sink(OLGA, sink)
     entries = list_entries(acme, EntryFilter(object_id=str(sink))).entries
     assert [(entry.tag, entry.actor_id) for entry in entries] == [("sink:remove", "olga"), ("sink:add", "olga")]
+    assert entries[1].details == {"kind": "syslog", "to": "localhost:6514", "location": "GB", "index": 0}
 
 
 def test_one_process_at_a_time_ships_to_a_sink(log, certificate) -> None:
