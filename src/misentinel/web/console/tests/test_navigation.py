@@ -38,6 +38,12 @@ def test_the_page_that_is_open_is_marked_and_no_other() -> None:
     assert marked("/settings/security", GRANTABLE) == ["Settings"]
 
 
+def test_an_overview_with_nothing_on_it_says_where_to_go(acme) -> None:
+    page = signed_in(hire(acme.customer_id, "Ben", ())).get("/").content.decode()
+    assert "Nothing to show you here" in page
+    assert "Nothing to show you here" not in signed_in(hire(acme.customer_id, "Asha")).get("/").content.decode()
+
+
 @pytest.mark.parametrize("permission", [None, *sorted(GRANTABLE)])
 def test_every_link_that_a_page_offers_opens(acme, permission) -> None:
     """From the overview on, each page that a teammate with this one permission is led to lets them in."""
