@@ -75,6 +75,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "trail show": ["{entry}", "--customer", "{acme}"],
     "trail keys": ["--customer", "{acme}"],
     "trail mirror": ["{folder}", "--customer", "{acme}"],
+    "trail query": ["SELECT count(*) FROM entries", "--customer", "{acme}"],
     "archive write": ["--customer", "{acme}"],
     "archive list": ["--customer", "{acme}"],
     "archive verify": ["--customer", "{acme}"],

@@ -63,6 +63,7 @@ HARMLESS = {
 LOOKING = [
     ["teammate", "list"], ["key", "list"], ["trail", "list"], ["trail", "show", "{entry}"],
     ["archive", "verify"],
+    ["trail", "query", "SELECT 1"],
     ["trail", "mirror", "{folder}"], ["trail", "prove", "{entry}", "--output", "{folder}.tlog-proof"],
     ["sink", "list"], ["sink", "dead-letters", "{sink}"],
 ]  # fmt: skip

@@ -43,6 +43,7 @@ from misentinel.teammates.queries import list_devices, list_sessions
 from misentinel.teammates.queries.connections import list_connections
 from misentinel.teammates.sso.saml import new_key_pair
 from misentinel.trail.actions import seal
+from misentinel.trail.analysis.saved import save_question
 from misentinel.trail.contracts import Tag
 from misentinel.trail.queries import list_entries, log_of
 from misentinel.trail.shipping.actions import add_sink
@@ -168,6 +169,7 @@ OBJECTS: dict[str, Callable[[Store], UUID]] = {
     "auto_id": lambda store: _message(store, Kind.AUTO),
     "mail_id": _mail,
     "entry_id": _entry,
+    "query_id": lambda store: save_question(store, system("test"), "Most", "SELECT 1"),
     "sink_id": _sink,
 }
 # A secret by itself, which names nothing to whoever does not hold it; an enumerated word; a place in one's own log.

@@ -9,7 +9,7 @@ import click
 import orjson
 from rich.table import Table
 
-from misentinel.cli.command import Actor, console, grant_option, recorded
+from misentinel.cli.command import Actor, console, errors, grant_option, recorded
 from misentinel.kernel.errors import Invalid
 from misentinel.kernel.ids import parse_id
 from misentinel.trail.contracts import EntryFilter, EntryView, Tag
@@ -86,6 +86,54 @@ def show(actor: Actor, entry: str, customer: str, grant: UUID | None) -> None:
     require_look(actor, whose.id)
     found = get_entry(get_store(whose.id), entry_id, opened=False)
     click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+
+
+@group.command("query")
+@click.argument("sql")
+@click.option("--customer", default="", help="Short name or id; the operator's platform log if left out.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this day (UTC).")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Up to this day, included.")
+@click.option("--seconds", type=click.IntRange(1, 600), default=60, show_default=True, help="How long it may take.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, for a spreadsheet.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@grant_option
+@recorded(Tag.TRAIL_QUERY)
+def query(
+    actor: Actor, sql: str, customer: str, since: datetime | None, until: datetime | None, seconds: int, as_csv: bool,
+    as_json: bool, grant: UUID | None,
+) -> None:  # fmt: skip
+    """Ask in SQL, over the table `entries`: what is in the database and what is archived (docs/guide/analysis.md)."""
+    from misentinel.customers.queries import get_customer
+    from misentinel.store.queries import get_store
+    from misentinel.teammates.actions.command_line import require_look
+    from misentinel.trail.actions import record_control
+    from misentinel.trail.analysis.asking import ask_customer, ask_platform
+    from misentinel.trail.analysis.contracts import Question
+    from misentinel.trail.analysis.showing import csv_of
+
+    question = Question(sql, since.date() if since else None, until.date() if until else None)
+    if customer:
+        found = get_customer(customer)
+        require_look(actor, found.id)
+        with console.status("Asking"):
+            answer = ask_customer(get_store(found.id), actor, question, seconds=seconds)
+        record_control(actor, Tag.TRAIL_QUERY, object_kind="customer", object_id=found.id)
+    else:
+        with console.status("Asking"):
+            answer = ask_platform(actor, question, seconds=seconds)
+    if as_csv:
+        click.echo(csv_of(answer), nl=False)
+    elif as_json:
+        for row in answer.rows:
+            click.echo(orjson.dumps(dict(zip(answer.columns, row, strict=True)), default=str))
+    else:
+        table = Table(*answer.columns)
+        for row in answer.rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        console.print(table)
+    if answer.more or answer.cold:
+        left = ["further rows"] * answer.more + [f"{answer.cold} objects in Glacier"] * (answer.cold > 0)
+        errors.print(f"Left out: {' and '.join(left)}.")
 
 
 def _print(entries: list[EntryView]) -> None:

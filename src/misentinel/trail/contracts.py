@@ -159,6 +159,7 @@ class Tag(StrEnum):
     ARCHIVE_PRUNE = "archive:prune"
     ARCHIVE_REMOVE = "archive:remove"
     TRAIL_QUERY = "trail:query"
+    QUERY_LIST = "query:list"
     QUERY_SAVE = "query:save"
     QUERY_DELETE = "query:delete"
     TRAIL_LIST = "trail:list"

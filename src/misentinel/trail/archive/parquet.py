@@ -12,12 +12,25 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from psycopg import sql
+
 from misentinel.kernel import canonical
 from misentinel.trail.archive.layout import COLUMNS
 from misentinel.trail.ocsf import Row, to_ocsf
 
 _LEVEL, _ROW_GROUP, _FETCHED = 9, 122_880, 2048
 _BINARY = ("sealed_before", "sealed_after")
+_WRITE = """
+COPY (
+    SELECT * REPLACE (from_base64(sealed_before) AS sealed_before, from_base64(sealed_after) AS sealed_after)
+    FROM read_json({lines}, format = 'newline_delimited', maximum_object_size = 134217728, columns = {{{columns}}})
+    ORDER BY time, log_index
+) TO {to} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {level}, ROW_GROUP_SIZE {rows})
+"""
+_READ = """
+SELECT * EXCLUDE (class_uid, activity_id, type_uid, severity_id, status_id, ocsf) FROM read_parquet(?)
+WHERE log_index >= ? AND log_index < ? ORDER BY log_index
+"""
 _OCSF = ("class_uid", "activity_id", "type_uid", "severity_id", "status_id")
 
 
@@ -77,14 +90,16 @@ def write_parquet(lines: Path, to: Path) -> None:
     """Turns rows, one JSON object a line, into Parquet sorted by time. The same lines give the same bytes."""
     import duckdb
 
-    types = {name: "VARCHAR" if name in _BINARY else kind for name, kind in COLUMNS.items()}
-    binary = ", ".join(f"from_base64({name}) AS {name}" for name in _BINARY)
+    columns = sql.SQL(", ").join(
+        sql.SQL("{}: {}").format(sql.Identifier(name), sql.Literal("VARCHAR" if name in _BINARY else kind))
+        for name, kind in COLUMNS.items()
+    )
+    statement = sql.SQL(_WRITE).format(
+        lines=sql.Literal(str(lines)), to=sql.Literal(str(to)), columns=columns, level=sql.Literal(_LEVEL),
+        rows=sql.Literal(_ROW_GROUP),
+    )  # fmt: skip
     with duckdb.connect(":memory:", config={"threads": 1}) as engine:
-        engine.execute(
-            f"COPY (SELECT * REPLACE ({binary}) FROM read_json('{_quoted(lines)}', format='newline_delimited', "  # noqa: S608
-            f"maximum_object_size={1 << 27}, columns={types}) ORDER BY time, log_index) TO '{_quoted(to)}' "
-            f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_LEVEL}, ROW_GROUP_SIZE {_ROW_GROUP})"
-        )
+        engine.execute(statement.as_string())
 
 
 def read_rows(files: list[Path], first: int = 0, end: int | None = None) -> Iterator[ArchivedRow]:
@@ -95,14 +110,10 @@ def read_rows(files: list[Path], first: int = 0, end: int | None = None) -> Iter
 
     if not files:
         return
-    names = [name for name in COLUMNS if name not in (*_OCSF, "ocsf")]
     try:
         with duckdb.connect(":memory:", config={"threads": 2}) as engine:
-            engine.execute(
-                f"SELECT {', '.join(names)} FROM read_parquet(?) "  # noqa: S608
-                "WHERE log_index >= ? AND log_index < ? ORDER BY log_index",
-                [[str(file) for file in files], first, (1 << 62) if end is None else end],
-            )
+            engine.execute(_READ, [[str(file) for file in files], first, (1 << 62) if end is None else end])
+            names = [column[0] for column in engine.description or ()]
             while rows := engine.fetchmany(_FETCHED):
                 for row in rows:
                     yield _archived(dict(zip(names, row, strict=True)))
@@ -140,7 +151,3 @@ def _uuid(value: str | None) -> UUID | None:
 
 def _base64(value: bytes | memoryview | None) -> str | None:
     return None if value is None else base64.b64encode(bytes(value)).decode()
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -228,6 +228,7 @@ MEANINGS: dict[Tag, Meaning] = {
     Tag.ARCHIVE_PRUNE: Meaning(DATA, "Delete"),
     Tag.ARCHIVE_REMOVE: Meaning(DATA, "Delete", Severity.MEDIUM),
     Tag.TRAIL_QUERY: Meaning(DATA, "Query"),
+    Tag.QUERY_LIST: Meaning(DATA, "List"),
     Tag.QUERY_SAVE: Meaning(ENTITY, "Create"),
     Tag.QUERY_DELETE: Meaning(ENTITY, "Delete"),
     Tag.TRAIL_LIST: Meaning(DATA, "Query"),

@@ -10,6 +10,7 @@ from misentinel.web.console.pages import (
     operator_access,
     overview,
     people,
+    questions,
     security,
     segments,
     settings,
@@ -20,7 +21,7 @@ from misentinel.web.console.pages import (
 from misentinel.web.console.routes import routes
 
 PAGES = (
-    attributes, mailbox, messages, operator, operator_access, overview, people, security, segments, settings,
+    attributes, mailbox, messages, operator, operator_access, overview, people, questions, security, segments, settings,
     single_sign_on, sinks, trail,
 )  # fmt: skip
 urlpatterns = routes.urlpatterns()
