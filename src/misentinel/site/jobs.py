@@ -22,11 +22,12 @@ from misentinel.kernel.outgoing import Outgoing
 from misentinel.messages import jobs as sending
 from misentinel.site.couriers import courier_from
 from misentinel.store import outbox
+from misentinel.store.clusters import embedded_clusters
 from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
 from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
-from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, ask_witness, copy_pending, seal
+from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, ask_witness, copy_pending, seal, watch_sessions
 from misentinel.trail.archive.daily import look_after_archive
 from misentinel.trail.queries import count_unsealed, log_of, platform_log
 from misentinel.trail.rules.witnessing import witnesses_in
@@ -174,6 +175,14 @@ def sweep(timestamp: int) -> None:
             _look_after(store)
         except OUT_OF_REACH as error:  # the next sweep comes back; the stores after it are looked after now
             _log.warning("%s was left out of the sweep: %s", store.alias, type(error).__name__)
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="watch_databases", queue="watching", queueing_lock="watch_databases")
+def watch_databases(timestamp: int) -> None:
+    """Writes down who opened a session in an embedded cluster."""
+    for cluster in embedded_clusters(settings.MISENTINEL):
+        watch_sessions(cluster)
 
 
 @app.periodic(cron="17 6 * * *")

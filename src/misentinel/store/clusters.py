@@ -27,6 +27,16 @@ def vault_cluster(given: Settings) -> EmbeddedCluster:
     return EmbeddedCluster(given.home, "vault", ("vault",))
 
 
+def embedded_clusters(given: Settings) -> list[EmbeddedCluster]:
+    """Returns the clusters that no setting replaces by a server elsewhere."""
+    found: list[EmbeddedCluster] = []
+    if not given.control_url or not given.clusters:
+        found.append(data_cluster(given))
+    if not given.vault_url:
+        found.append(vault_cluster(given))
+    return found
+
+
 def parse_clusters(given: Settings) -> dict[str, Cluster]:
     """Returns the clusters by name. Raises `Misconfigured` for one that is not in the United Kingdom."""
     if not given.clusters:

@@ -30,6 +30,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from misentinel.kernel.errors import Unavailable
+from misentinel.store import server_log
+from misentinel.store.postgres.sessions import own_name
 
 PROGRAM_ROLE = "misentinel"
 _SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root; as root we run it as this user.
@@ -45,6 +47,7 @@ _OPTIONS = {
     "log_min_messages": "warning",
     "log_min_error_statement": "panic",  # a failed statement may hold somebody's data
     "timezone": "UTC",
+    **server_log.OPTIONS,
 }
 
 
@@ -135,8 +138,8 @@ class EmbeddedCluster:
             )  # fmt: skip
 
     def _ensure_program_role(self) -> None:
-        dsn = self.dsn(role="postgres")
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        dsn, name = self.dsn(role="postgres"), own_name("postgres", "postgres")
+        with psycopg.connect(dsn, application_name=name, autocommit=True) as connection:
             role = sql.Identifier(PROGRAM_ROLE)
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [PROGRAM_ROLE]).fetchone():
                 secret = sql.Literal(self._passwords()[PROGRAM_ROLE])
@@ -203,6 +206,7 @@ class EmbeddedCluster:
         lines = said.strip().splitlines()
         with contextlib.suppress(OSError):
             lines += log.read_text(errors="replace").strip().splitlines()[-1:]
+            lines.append(server_log.last_complaint(self.folder))
         reason = next((line for line in reversed(lines) if line.strip()), "it said nothing")
         return f"The embedded {self.name} database could not be prepared ({program}): {reason.strip()}"
 

@@ -63,6 +63,11 @@ def list_placements() -> list[PlacementView]:
     return [_view(p) for p in Placement.objects.filter(closed_at=None).order_by("created_at")]
 
 
+def owner_of_database(database: str) -> UUID | None:
+    """Returns the customer whose store is in `database`, or None: it is no store's."""
+    return Placement.objects.filter(database=database, closed_at=None).values_list("customer_id", flat=True).first()
+
+
 def each_store() -> Iterator[Store]:
     """Every store that can be opened, oldest first; one that is broken or behind does not hide those after it."""
     for customer_id in (

@@ -237,3 +237,13 @@ class SavedQuery(models.Model):
     text = models.BinaryField()
     made_by = models.CharField(max_length=64)
     at = models.DateTimeField(default=now)
+
+
+class ServerLogReading(models.Model):
+    """How far the log of one embedded cluster was read for logins."""
+
+    plane = CONTROL
+
+    cluster = models.CharField(primary_key=True, max_length=40)
+    file = models.CharField(max_length=80, default="")
+    offset = models.BigIntegerField(default=0)

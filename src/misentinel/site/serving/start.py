@@ -39,8 +39,7 @@ from misentinel.site.serving.services import Role, Services
 from misentinel.site.serving.services_commands import all_well, record_issued, tell_who_is_unwell
 from misentinel.site.serving.status import write_ports
 from misentinel.site.serving.supervisor import STOP_SECONDS, Stopped, Supervisor
-from misentinel.store.clusters import data_cluster, parse_clusters, parse_dsn, vault_cluster
-from misentinel.store.embedded import EmbeddedCluster
+from misentinel.store.clusters import embedded_clusters, parse_clusters, parse_dsn
 from misentinel.store.postgres import transport
 from misentinel.trail.contracts import Tag
 from misentinel.web.networks import parse_networks
@@ -138,16 +137,6 @@ def _databases(settings: Settings, lock: HomeLock, telling: Telling) -> Iterator
             _dismiss(guardian)
         raise
     _dismiss(guardian)
-
-
-def embedded_clusters(settings: Settings) -> list[EmbeddedCluster]:
-    """Returns the clusters that no setting replaces by a server elsewhere."""
-    found: list[EmbeddedCluster] = []
-    if not settings.control_url or not settings.clusters:
-        found.append(data_cluster(settings))
-    if not settings.vault_url:
-        found.append(vault_cluster(settings))
-    return found
 
 
 def _dismiss(guardian: subprocess.Popen[bytes]) -> None:

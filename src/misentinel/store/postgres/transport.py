@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from misentinel.kernel.errors import Misconfigured
+from misentinel.store.postgres.sessions import own_name
 
 _ELSEWHERE = ("PGSERVICE", "PGHOSTADDR")  # would have libpq go where no setting of ours says
 _own: Path | None = None
@@ -52,12 +53,13 @@ def require_proof(parameters: dict[str, Any], setting: str) -> None:
 
 
 def proven(parameters: dict[str, Any], setting: str = "clusters") -> dict[str, Any]:
-    """Returns the parameters to open a connection with, judged again. Raises `Misconfigured`."""
+    """Returns the parameters to open a connection with, judged again, under our own name. Raises `Misconfigured`."""
     require_proof(parameters, setting)
+    name = own_name(str(parameters.get("user", "")), str(parameters.get("dbname", "")))
+    found = {**parameters, "application_name": name}
     if not _crosses_network(parameters):
-        return parameters
-    # Encryption by Kerberos would replace TLS, and the verification with it.
-    found = {**parameters, "gssencmode": "disable"}
+        return found
+    found["gssencmode"] = "disable"  # encryption by Kerberos would replace TLS, and the verification with it
     found.setdefault("ssl_min_protocol_version", "TLSv1.2")
     if _own is not None and _own.is_file() and "sslcert" not in found:
         found |= {"sslcert": str(_own), "sslkey": str(_own)}

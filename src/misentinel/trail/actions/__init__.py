@@ -11,6 +11,7 @@ from misentinel.trail.actions.recording import (
     use_wake_up,
 )
 from misentinel.trail.actions.sealing import rotate_key, seal
+from misentinel.trail.actions.sessions import watch_sessions
 from misentinel.trail.actions.witnessing import ask_witness
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "rotate_key",
     "seal",
     "use_wake_up",
+    "watch_sessions",
 ]
