@@ -19,7 +19,7 @@ from misentinel.messages.contracts import DeliveryState, Fate, Outcome, Reason, 
 from misentinel.messages.queries.reports import answer_place
 from misentinel.store.contracts import Store
 from misentinel.store.statements import byteas, moments, run, texts, uuids
-from misentinel.trail.actions import record
+from misentinel.trail.actions import record_many
 from misentinel.trail.contracts import Tag
 from misentinel.vault import queries as vault
 
@@ -180,8 +180,7 @@ def _meaning(outcome: Outcome, attempts: int) -> tuple[DeliveryState, str]:
 
 
 def _tell_doubt(store: Store, delivery_ids: Iterable[UUID], reason: Reason) -> None:
-    for delivery_id in delivery_ids:
-        record(
-            store, system("sender"), Tag.DELIVERY_DOUBT, object_kind="delivery", object_id=delivery_id,
-            details={"reason": reason.value},
-        )  # fmt: skip
+    record_many(
+        store, system("sender"), Tag.DELIVERY_DOUBT, list(delivery_ids), object_kind="delivery",
+        details={"reason": reason.value},
+    )  # fmt: skip

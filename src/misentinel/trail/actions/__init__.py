@@ -8,6 +8,7 @@ from misentinel.trail.actions.recording import (
     noticing,
     record,
     record_control,
+    record_many,
     use_wake_up,
 )
 from misentinel.trail.actions.sealing import rotate_key, seal
@@ -23,6 +24,7 @@ __all__ = [
     "noticing",
     "record",
     "record_control",
+    "record_many",
     "rotate_key",
     "seal",
     "use_wake_up",

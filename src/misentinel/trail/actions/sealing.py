@@ -8,14 +8,15 @@ so that the operator's own log tells of a customer's history that was replaced a
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
 
 from misentinel.kernel.actor import Actor, system
 from misentinel.kernel.clock import now
 from misentinel.trail.actions.recording import record_control
 from misentinel.trail.contracts import Log, Tag
-from misentinel.trail.models import Entry, Head, Leaf, SignedCheckpoint, Tile, Waiting
+from misentinel.trail.models import Entry, Head, SignedCheckpoint, Tile, Waiting
 from misentinel.trail.queries.logs import read_tile, signers
 from misentinel.trail.rules import merkle, tiles
 from misentinel.trail.rules.checkpoints import Checkpoint
@@ -30,13 +31,12 @@ def seal(log: Log, limit: int = AT_ONCE) -> int:
     """Seals up to `limit` waiting entries, oldest first, and signs a checkpoint. Returns how many; safe to repeat."""
     with transaction.atomic(using=log.alias):
         head = _locked_head(log)
-        waiting = list(Waiting.objects.using(log.alias).order_by("entry_id").values_list("entry_id", flat=True)[:limit])
-        if not waiting:
+        first = Waiting.objects.using(log.alias).order_by("entry_id")[:limit]
+        entries = list(Entry.objects.using(log.alias).filter(id__in=first.values("entry_id")).order_by("id"))
+        if not entries:
             return 0
-        entries = list(Entry.objects.using(log.alias).filter(id__in=waiting).order_by("id"))
         hashes = [merkle.leaf_hash(leaf_of(entry)) for entry in entries]
-        _add_leaves(log, head.size, entries, hashes)
-        Waiting.objects.using(log.alias).filter(entry_id__in=waiting).delete()
+        _add_leaves(log, head.size, [entry.id for entry in entries], hashes)
         head.size += len(entries)
         head.save(using=log.alias, update_fields=["size"])
         checkpoint = _sign(log, head)
@@ -67,10 +67,14 @@ def _locked_head(log: Log) -> Head:
     return Head.objects.using(log.alias).select_for_update().get(id=1)
 
 
-def _add_leaves(log: Log, size: int, entries: list[Entry], hashes: list[bytes]) -> None:
-    Leaf.objects.using(log.alias).bulk_create(
-        Leaf(index=size + place, entry_id=entry.id) for place, entry in enumerate(entries)
-    )
+def _add_leaves(log: Log, size: int, ids: list[UUID], hashes: list[bytes]) -> None:
+    with connections[log.alias].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO trail_leaf (index, entry_id)"
+            " SELECT %s + place - 1, id FROM unnest(%s::uuid[]) WITH ORDINALITY AS sealed (id, place)",
+            [size, ids],
+        )
+        cursor.execute("DELETE FROM trail_waiting WHERE entry_id = ANY(%s::uuid[])", [ids])
     grown = tiles.grow(size, hashes, lambda level, index, width: read_tile(log, level, index))
     Tile.objects.using(log.alias).bulk_create(
         [Tile(level=level, index=index, hashes=data) for (level, index), data in grown.items()],

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import connections
 
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import NotFound
@@ -23,6 +24,23 @@ from misentinel.vault.queries import service_key
 
 _ORIGIN = "misentinel.trail"
 PURPOSE = "checkpoint"
+# An entry with its place, and the checkpoint that proves most of it: the newest that a witness signed, if that reaches
+# as far, else the newest.
+_SEALED_ENTRY = """
+    SELECT entry.*, leaf.index AS place, best.note || coalesce(
+        (SELECT string_agg(lines, '' ORDER BY id) FROM trail_cosignature WHERE size = best.size), ''
+    ) AS signed
+    FROM trail_leaf leaf LEFT JOIN trail_entry entry ON entry.id = leaf.entry_id
+    JOIN trail_signedcheckpoint best ON best.size = coalesce(
+        (SELECT max(size) FROM trail_cosignature WHERE size > leaf.index),
+        (SELECT max(size) FROM trail_signedcheckpoint)
+    )
+    WHERE leaf.entry_id = %s
+"""
+_TILES = """
+    SELECT tile.level, tile.index, tile.hashes
+    FROM unnest(%s::int[], %s::bigint[]) AS wanted (level, index) JOIN trail_tile tile USING (level, index)
+"""
 Recall = Callable[[Log, list[int]], Mapping[int, Any]]
 """Returns rows of the shape of `Row` by their index."""
 
@@ -77,12 +95,11 @@ def _with_cosignatures(log: Log, row: SignedCheckpoint) -> Note:
     return Note.parse(row.note + "".join(lines))
 
 
-def _best_checkpoint(log: Log, index: int) -> Note:
-    """The newest that a witness has signed, where it reaches as far as `index`; else the newest."""
-    witnessed = Cosignature.objects.using(log.alias).filter(size__gt=index).order_by("-size").first()
-    if witnessed is None:
-        return latest_checkpoint(log)
-    return _with_cosignatures(log, SignedCheckpoint.objects.using(log.alias).get(size=witnessed.size))
+def _read_tiles(log: Log, names: list[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    levels, indexes = [level for level, _ in names], [index for _, index in names]
+    with connections[log.alias].cursor() as cursor:
+        cursor.execute(_TILES, [levels, indexes])
+        return {(level, index): bytes(hashes) for level, index, hashes in cursor.fetchall()}
 
 
 def read_tile(log: Log, level: int, index: int) -> bytes:
@@ -125,18 +142,18 @@ def rows_at(log: Log, ids: dict[int, UUID]) -> list[Row]:
 def prove(log: Log, entry_id: UUID) -> tuple[bytes, Proof]:
     """Returns the entry's bytes and the proof that they are in the log, which brings them along as `extra`.
 
-    Raises `NotFound`, also while unsealed.
+    Two questions to the database, however large the log. Raises `NotFound`, also while unsealed.
     """
-    place = Leaf.objects.using(log.alias).filter(entry_id=entry_id).first()
-    if place is None:
+    found = next(iter(Entry.objects.using(log.alias).raw(_SEALED_ENTRY, [entry_id])), None)
+    if found is None:
         raise NotFound("There is no such entry in the sealed log. What is not sealed yet will be within a second.")
-    note = _best_checkpoint(log, place.index)
-    checkpoint = Checkpoint.parse(note.text)
-    nodes = tiles.nodes_in(lambda level, index, width: read_tile(log, level, index))
-    path = tuple(merkle.inclusion_proof(place.index, checkpoint.size, nodes))
-    (row,) = rows_at(log, {place.index: entry_id})
-    leaf = leaf_of(row)
-    return leaf, Proof(place.index, path, note, extra=leaf)
+    index: int = vars(found)["place"]  # this and the next are what the statement adds to the row
+    note = Note.parse(vars(found)["signed"])
+    row = found if found.id is not None else rows_at(log, {index: entry_id})[0]  # which the database may have let go
+    size, leaf = Checkpoint.parse(note.text).size, leaf_of(row)
+    held = _read_tiles(log, tiles.tiles_for_proof(index, size))
+    nodes = tiles.nodes_in(lambda level, tile, width: held.get((level, tile), b""))
+    return leaf, Proof(index, tuple(merkle.inclusion_proof(index, size, nodes)), note, extra=leaf)
 
 
 def whole_entry(log: Log, entry_id: UUID) -> bytes:

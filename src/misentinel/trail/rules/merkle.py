@@ -22,12 +22,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def fold(hashes: Sequence[bytes]) -> bytes:
-    """Returns the root over `hashes`, a power of two of neighbouring subtrees of equal height."""
-    layer = list(hashes)
-    while len(layer) > 1:
-        layer = [node_hash(layer[i], layer[i + 1]) for i in range(0, len(layer), 2)]
-    return layer[0]
+def fold(hashes: bytes) -> bytes:
+    """Returns the root over `hashes`, one after the other: a power of two of neighbouring subtrees of equal height."""
+    sha256, pair = hashlib.sha256, 2 * HASH_BYTES
+    while len(hashes) > HASH_BYTES:
+        hashes = b"".join([sha256(b"\x01" + hashes[i : i + pair]).digest() for i in range(0, len(hashes), pair)])
+    return hashes
 
 
 def root_of(size: int, nodes: Nodes) -> bytes:

@@ -85,7 +85,7 @@ def grow(size: int, leaves: list[bytes], read: ReadTile) -> dict[tuple[int, int]
             changed[level, index] = tile
             index += 1
             if len(tile) == tile_bytes:
-                new.append(fold([tile[i : i + HASH_BYTES] for i in range(0, tile_bytes, HASH_BYTES)]))
+                new.append(fold(tile))
         level, count = level + 1, count >> HEIGHT
     return changed
 
@@ -102,9 +102,21 @@ def nodes_in(read: ReadTile) -> Nodes:
         hashes = held[offset * HASH_BYTES : (offset + count) * HASH_BYTES]
         if len(hashes) != count * HASH_BYTES:
             raise ValueError(f"{TileName(level, tile).path} is too short")
-        return fold([hashes[i : i + HASH_BYTES] for i in range(0, len(hashes), HASH_BYTES)])
+        return fold(hashes)
 
     return node
+
+
+def tiles_for_proof(index: int, size: int) -> list[tuple[int, int]]:
+    """Returns which tiles, by level and index, hold everything that proves the entry at `index` of `size`.
+
+    Of each level the one above the entry, and the last one: what is to the right of the path lies in these two.
+    """
+    wanted, level = set(), 0
+    while count := size >> (HEIGHT * level):
+        wanted |= {(level, index >> (HEIGHT * (level + 1))), (level, (count - 1) // WIDTH), (level, count // WIDTH)}
+        level += 1
+    return sorted(wanted)
 
 
 def bundle(entries: Iterable[bytes]) -> bytes:

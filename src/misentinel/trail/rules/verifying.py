@@ -92,9 +92,8 @@ def _check_tree(report: Report, read: ReadFile, found: Checkpoint, seen: Checkpo
             for index in range(found.size >> (HEIGHT * level)):
                 held = tile(level, index // WIDTH, index % WIDTH + 1)
                 below = tile(level - 1, index, WIDTH)
-                hashes = [below[i : i + HASH_BYTES] for i in range(0, WIDTH * HASH_BYTES, HASH_BYTES)]
                 at = index % WIDTH * HASH_BYTES
-                if fold(hashes) != held[at : at + HASH_BYTES]:
+                if fold(below) != held[at : at + HASH_BYTES]:
                     report.fault(f"{TileName(level, index // WIDTH).path} does not follow from the tiles below it")
             level += 1
         if root_of(found.size, nodes_in(tile)) != found.root:

@@ -52,7 +52,7 @@ class Log:
         for name in tiles.tiles_of(size):
             step = tiles.WIDTH**name.level
             first = name.index * tiles.WIDTH
-            covered = [hashes[(first + i) * step : (first + i + 1) * step] for i in range(name.width)]
+            covered = [b"".join(hashes[(first + i) * step : (first + i + 1) * step]) for i in range(name.width)]
             self.files[name.path] = b"".join(map(merkle.fold, covered))
         for name in tiles.bundles_of(size):
             first = name.index * tiles.WIDTH
@@ -70,7 +70,7 @@ LOGS = {size: Log(size) for size in (1, 2, 3, 255, 256, 257, 511, 700)}
 @pytest.mark.parametrize("size", CT_ROOTS)
 def test_roots_are_those_of_the_reference(size) -> None:
     hashes = [leaf_hash(leaf) for leaf in CT_LEAVES]
-    nodes = lambda level, index: merkle.fold(hashes[index << level : (index + 1) << level])  # noqa: E731
+    nodes = lambda level, index: merkle.fold(b"".join(hashes[index << level : (index + 1) << level]))  # noqa: E731
     assert merkle.root_of(size, nodes).hex() == CT_ROOTS[size] == oracle(CT_LEAVES[:size]).hex()
 
 
@@ -97,6 +97,19 @@ def test_every_entry_is_proved_and_nothing_else_is(size, data) -> None:
         assert not merkle.proves_inclusion(leaf, index, size, proof[:at] + proof[at + 1 :], root)
         forged = [*proof[:at], bytes([proof[at][0] ^ 1]) + proof[at][1:], *proof[at + 1 :]]
         assert not merkle.proves_inclusion(leaf, index, size, forged, root)
+
+
+@given(st.integers(1, 2**26), st.data())
+def test_the_tiles_for_a_proof_are_all_that_it_reads(size, data) -> None:
+    index = data.draw(st.integers(0, size - 1))
+    named, read = set(tiles.tiles_for_proof(index, size)), set()
+
+    def tile(level: int, at: int, width: int) -> bytes:
+        read.add((level, at))
+        return bytes(HASH_BYTES * tiles.WIDTH)
+
+    merkle.inclusion_proof(index, size, tiles.nodes_in(tile))
+    assert read <= named and len(named) <= 3 * 4
 
 
 @given(SIZES, st.data())

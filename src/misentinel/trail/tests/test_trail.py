@@ -12,10 +12,11 @@ from misentinel.kernel.errors import NotFound
 from misentinel.kernel.ids import new_id
 from misentinel.store.contracts import Store
 from misentinel.trail import actions
-from misentinel.trail.actions import copy_pending, record, record_control, recording
+from misentinel.trail.actions import copy_pending, record, record_control, record_many, recording
 from misentinel.trail.contracts import EntryFilter, Outcome, Tag
 from misentinel.trail.models import Entry, PendingCopy
 from misentinel.trail.queries import get_entry, list_entries, list_platform_entries
+from misentinel.trail.rules.leaves import leaf_of
 from misentinel.vault import actions as vault
 
 ASHA = Actor(ActorKind.TEAMMATE, str(new_id()), "session-1", "203.0.113.9", str(new_id()))
@@ -167,3 +168,17 @@ def test_noticing_counts_what_is_written_inside(acme: Store) -> None:
         entry_id = _record(acme)
     _record(acme)
     assert noticed == [entry_id]
+
+
+def test_what_happened_to_many_at_once_is_an_entry_for_each_in_their_order(acme: Store) -> None:
+    objects = [new_id() for _ in range(5)]
+    with actions.noticing() as noticed, acme.atomic():
+        made = record_many(acme, ASHA, Tag.DELIVERY_DOUBT, objects, object_kind="delivery", details={"reason": "x"})
+        one = record(acme, ASHA, Tag.DELIVERY_DOUBT, object_kind="delivery", object_id=objects[0])
+    assert noticed == [*made, one] and record_many(acme, ASHA, Tag.DELIVERY_DOUBT, [], object_kind="delivery") == []
+    found = list_entries(acme, EntryFilter(tag="delivery:doubt")).entries[::-1]
+    assert [(e.id, e.object_id) for e in found[:5]] == list(zip(made, map(str, objects), strict=True))
+    alone = Entry.objects.using(acme.alias).get(id=one)
+    for row in Entry.objects.using(acme.alias).filter(id__in=made):
+        alone.id, alone.at, alone.object_id, alone.details = row.id, row.at, row.object_id, {"reason": "x"}
+        assert leaf_of(row) == leaf_of(alone), "an entry is the same, however it was written"
