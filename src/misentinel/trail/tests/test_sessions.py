@@ -14,7 +14,6 @@ import pytest
 from misentinel.kernel.errors import MiSentinelError
 from misentinel.store import server_log
 from misentinel.store.embedded import EmbeddedCluster
-from misentinel.store.models import Placement
 from misentinel.store.postgres.sessions import is_own, own_name
 from misentinel.trail.actions import sessions, watch_sessions
 from misentinel.trail.contracts import EntryFilter, EntryView, Tag
@@ -88,7 +87,7 @@ def test_a_session_that_is_not_the_programs_is_told_and_signalled(cluster, caplo
 
 
 def test_the_customer_is_told_of_a_stranger_in_its_store(cluster, acme, bolt):
-    database = Placement.objects.get(customer_id=acme.customer_id).database
+    database = acme.connection.settings_dict["NAME"]
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True, **own("postgres")) as connection:
         connection.execute(f'CREATE DATABASE "{database}"')
     sign_in(cluster, database)
