@@ -31,7 +31,7 @@ from misentinel.trail.queries import log_of, platform_log
 from misentinel.vault.queries import seal_secret
 
 MOST_ROWS, SECONDS, MEGABYTES = 5000, 10, 1024
-MOST_FILES, MOST_HOT, AT_ONCE = 4000, 50_000, 2
+MOST_FILES, MOST_HOT, AT_ONCE = 4000, 100_000, 2
 _START_SECONDS = 10
 _turns = threading.BoundedSemaphore(AT_ONCE)
 

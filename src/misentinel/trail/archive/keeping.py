@@ -13,7 +13,7 @@ from misentinel.kernel.actor import Actor
 from misentinel.kernel.clock import now
 from misentinel.store.queries import get_store
 from misentinel.trail.actions import record, record_control
-from misentinel.trail.archive.catalogue import archived_size, list_parts, pruned_size
+from misentinel.trail.archive.catalogue import archived_size, list_parts, parts_with, pruned_size
 from misentinel.trail.archive.contracts import Part, Stored, Tier
 from misentinel.trail.archive.places import place
 from misentinel.trail.archive.terms import get_terms
@@ -46,39 +46,39 @@ def prune(actor: Actor, log: Log) -> int:
     """
     before = now() - timedelta(days=get_terms(log.customer_id).hot_days)
     start = pruned_size(log)
-    end = _end_of_old(log, start, before)
+    end = _end_of_kept(log, start, before)
     if end <= start:
         return 0
     with transaction.atomic(using=log.alias), connections[log.alias].cursor() as cursor:
         head = ArchiveHead.objects.using(log.alias).select_for_update().get(id=1)
-        cursor.execute("SELECT trail_let_go(%s, %s, %s)", [head.pruned, end, before])
+        cursor.execute("SELECT trail_let_go(%s, %s, %s)", [start, end, before])
         removed = int(cursor.fetchone()[0])
-        head.pruned = end
+        if not removed:
+            return 0
+        head.pruned = _first_left(log, start, end)
         head.save(using=log.alias, update_fields=["pruned"])
         _tell(actor, log, Tag.ARCHIVE_PRUNE, {"start": start, "end": end, "count": removed})
     return removed
 
 
-def _end_of_old(log: Log, start: int, before: datetime) -> int:
-    """The index up to which every entry is old enough, archived, and its object where it should be."""
-    kept, end = place(), start
+def _end_of_kept(log: Log, start: int, before: datetime) -> int:
+    """The index up to which every entry is archived, and its object where it should be."""
     if log.customer_id is None and PendingCopy.objects.filter(created_at__lt=before).exists():
         return start
-    limit = min(archived_size(log), start + _AT_ONCE)
-    fresh = (
-        Leaf.objects.using(log.alias)
-        .filter(index__gte=start, index__lt=limit)
-        .filter(entry_id__in=Entry.objects.using(log.alias).filter(at__gte=before).values("id"))
-    )
-    limit = fresh.order_by("index").values_list("index", flat=True).first() or limit
-    for part in list_parts(log):
-        if part.end <= start or part.start >= limit:
-            continue
+    kept, limit = place(), min(archived_size(log), start + _AT_ONCE)
+    for part in parts_with(log, start, limit):
         there = kept.look(part.key, part.version)
         if there is None or there.sha256 != part.sha256 or there.size != part.bytes:
-            return min(limit, max(start, part.start))
-        end = limit
-    return end
+            return max(start, part.start)
+    return limit
+
+
+def _first_left(log: Log, start: int, end: int) -> int:
+    """The first index whose entry the database still has; those before it need not be looked at again."""
+    leaves = Leaf.objects.using(log.alias).filter(index__gte=start, index__lt=end)
+    left = leaves.filter(entry_id__in=Entry.objects.using(log.alias).values("id"))
+    found = left.order_by("index").values_list("index", flat=True).first()
+    return end if found is None else found
 
 
 def restore(
@@ -118,7 +118,7 @@ def remove_expired(actor: Actor, log: Log) -> int:
         there = kept.look(part.key, part.version)
         if there is not None and (there.held or there.retain_until is None or there.retain_until > now()):
             continue
-        if part.last >= pruned_size(log):
+        if _is_in_database(log, part):
             continue
         with transaction.atomic(using=log.alias):
             RemovedPart.objects.using(log.alias).create(key=part.key)
@@ -127,6 +127,11 @@ def remove_expired(actor: Actor, log: Log) -> int:
                 kept.remove(part.key, part.version)
         removed += 1  # its manifest stays, and shows what was there
     return removed
+
+
+def _is_in_database(log: Log, part: Part) -> bool:
+    places = Leaf.objects.using(log.alias).filter(index__gte=part.first, index__lte=part.last).values("entry_id")
+    return Entry.objects.using(log.alias).filter(id__in=places, at__date=part.day).exists()
 
 
 def _tell(actor: Actor, log: Log, tag: Tag, details: dict[str, object]) -> None:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from uuid import UUID
 
 from misentinel.trail.archive.contracts import Part
+from misentinel.trail.contracts import Log
 from misentinel.trail.rules.checkpoints import Checkpoint
 from misentinel.trail.rules.encoding import to_base64
 from misentinel.trail.rules.notes import Note, VerifierKey
 
 ROWS, MANIFESTS = "ext", "manifests"
 HEADING = "misentinel.trail/archive-part@v1"
-PLATFORM_ACCOUNT = "platform"
 
 COLUMNS = {
     "log_index": "BIGINT",
@@ -96,8 +95,10 @@ def read_manifest(text: str, keys: list[VerifierKey]) -> Manifest:
     return found
 
 
-def account_of(customer_id: UUID | None) -> str:
-    return PLATFORM_ACCOUNT if customer_id is None else str(customer_id)
+def account_of(log: Log) -> str:
+    """A customer's id; for the operator's own log its installation's, so that two may share a bucket."""
+    own = log.origin.rpartition("/")[2]
+    return own if log.customer_id is not None else f"platform-{own}"
 
 
 def part_key(class_uid: int, region: str, account: str, day: date, start: int, end: int) -> str:

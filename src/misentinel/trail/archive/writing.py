@@ -39,8 +39,9 @@ from misentinel.trail.rules.merkle import HASH_BYTES, leaf_hash
 from misentinel.trail.rules.notes import Note
 from misentinel.trail.rules.tiles import WIDTH
 
-MOST_ROWS = 100_000
+MOST_ROWS, WORTH_IT = 100_000, 25_000
 _READ = 1000
+_OWN = (Tag.ARCHIVE_WRITE, Tag.ARCHIVE_PRUNE)  # what the worker's own run adds is not worth another
 _Group = tuple[int, date]
 
 
@@ -88,10 +89,10 @@ def _plan(log: Log, at_once: bool) -> int | None:
 
 
 def _is_due(log: Log, start: int, end: int) -> bool:
-    if end - start >= MOST_ROWS // 2:
+    if end - start >= WORTH_IT:
         return True
     waiting = Leaf.objects.using(log.alias).filter(index__gte=start, index__lt=end).values("entry_id")
-    others = Entry.objects.using(log.alias).filter(id__in=waiting).exclude(tag=Tag.ARCHIVE_WRITE)
+    others = Entry.objects.using(log.alias).filter(id__in=waiting).exclude(tag__in=_OWN)
     oldest = others.order_by("at").values_list("at", flat=True).first()
     return oldest is not None and oldest.date() < now().date()
 
@@ -106,7 +107,7 @@ def _write_parts(log: Log, kept: ArchivePlace, folder: Path, start: int, end: in
         write_parquet(lines, file)
         lines.unlink()
         _compare(log, file, indexes)
-        key = part_key(class_uid, kept.region, account_of(log.customer_id), day, start, end)
+        key = part_key(class_uid, kept.region, account_of(log), day, start, end)
         part = Part(
             key, class_uid, day, start, end, indexes[0], indexes[-1], len(indexes), file.stat().st_size, digest(file)
         )

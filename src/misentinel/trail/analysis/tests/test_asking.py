@@ -174,7 +174,7 @@ def test_an_answer_is_the_same_before_and_after_archiving_and_pruning(acme, fold
     assert asking.answer_over(queries.log_of(acme), old).rows == expected
 
 
-def test_one_sees_ones_own_trail_alone_and_the_operator_its_own(acme, bolt, folder) -> None:
+def test_one_sees_ones_own_trail_alone_and_the_operator_its_own(acme, bolt) -> None:
     person = uuid4()
     tell(acme, person=person)
     archive(acme)
@@ -187,7 +187,7 @@ def test_one_sees_ones_own_trail_alone_and_the_operator_its_own(acme, bolt, fold
     assert asking.ask_customer(bolt, ME, whose).rows == [[str(bolt.customer_id)]]
 
 
-def test_asking_is_itself_told_and_the_question_is_sealed(acme, folder) -> None:
+def test_asking_is_itself_told_and_the_question_is_sealed(acme) -> None:
     asking.ask_customer(acme, ME, Question("SELECT 'zoe@example.com'"))
     with pytest.raises(WrongQuestion):
         asking.ask_customer(acme, ME, Question("DROP VIEW entries"))

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 from django.db import ProgrammingError, connections
 
+from misentinel.cli.logs import Broken
+from misentinel.cli.main import cli
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import held, in_future, now
 from misentinel.kernel.errors import Invalid, NotFound, Tampered, Unavailable
@@ -21,6 +24,7 @@ from misentinel.trail import queries
 from misentinel.trail.actions import record, rotate_key, seal
 from misentinel.trail.archive import catalogue, keeping, places, terms
 from misentinel.trail.archive.contracts import Cold
+from misentinel.trail.archive.daily import look_after_archive
 from misentinel.trail.archive.folder import FolderArchive
 from misentinel.trail.archive.layout import COLUMNS, manifest_key
 from misentinel.trail.archive.reading import recall
@@ -219,6 +223,31 @@ def test_cut_off_anywhere_nothing_is_lost_or_doubled(acme, log, folder, after, k
     assert Entry.objects.using(acme.alias).filter(tag=Tag.ARCHIVE_WRITE).count() == len(told)
 
 
+def test_a_copy_is_checked_against_a_key_with_no_installation(log, bolt, folder) -> None:
+    parts = archive_all(log)
+    theirs = queries.log_of(bolt)
+    tell(bolt)
+    archive_all(theirs)
+    root = folder.name.removeprefix("folder:")
+    checked = ["archive", "check", root, "--key", str(queries.verifier_keys(log)[0])]
+    good = CliRunner().invoke(cli, checked)
+    assert good.exception is None and f"All {parts[-1].end} entries" in good.output
+    _flip(folder, parts[-1])
+    bad = CliRunner().invoke(cli, checked)
+    assert isinstance(bad.exception, Broken) and parts[-1].key in bad.output.replace("\n", "")
+
+
+def test_the_workers_run_writes_prunes_and_can_be_repeated(acme, log, folder) -> None:
+    seal_all(log)
+    look_after_archive(ME, log)
+    size = catalogue.archived_size(log)
+    assert size > 40
+    assert not Entry.objects.using(acme.alias).filter(at__lt=now() - timedelta(days=400)).exists()
+    seal_all(log)
+    look_after_archive(ME, log)
+    assert catalogue.archived_size(log) == size  # only what it did itself is new
+
+
 def test_a_run_that_is_not_asked_for_waits_for_the_day_to_end(acme, bolt, folder) -> None:
     log = queries.log_of(bolt)
     tell(bolt, 3)
@@ -231,12 +260,13 @@ def test_a_run_that_is_not_asked_for_waits_for_the_day_to_end(acme, bolt, folder
         assert write_archive(ME, log, at_once=False).parts == ()
 
 
-def test_the_operators_own_log_is_archived_too(folder) -> None:
+def test_the_operators_own_log_is_archived_too() -> None:
+    """Where the settings say, for every test of this process shares that log."""
     log = queries.platform_log()
     archive_all(log)
     parts = catalogue.list_parts(log)
-    assert parts and "accountId=platform" in parts[0].key
-    assert verify(log, folder).holds
+    assert parts and f"accountId=platform-{log.origin.rpartition('/')[2]}/" in parts[0].key
+    assert verify(log, places.place()).holds
 
 
 def test_what_the_database_lets_go_of_is_proved_from_the_archive(acme, log, folder) -> None:
