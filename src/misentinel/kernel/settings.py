@@ -155,6 +155,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     typed["log_level"] = level
     if typed.get("recovery_wait_hours", 1) < 1:
         raise Misconfigured("Setting recovery_wait_hours must be at least 1: nobody could stop a recovery in no time.")
+    if min(typed.get(name, 1) for name in ("archive_retention_days", "archive_hot_days", "archive_glacier_days")) < 1:
+        raise Misconfigured("The settings archive_…_days must be at least 1: what is archived is kept.")
     typed["home"] = Path(typed.get("home", home)).expanduser().resolve()
     return Settings(**typed)
 

@@ -28,6 +28,7 @@ def test_an_unknown_setting_stops_the_program_and_the_closest_is_named(tmp_path:
         ('https_port = "x"', "whole number"),
         ("colour = 1", "no setting colour"),
         ('log_level = "NOISY"', "log_level must be one of DEBUG"),
+        ("archive_retention_days = 0", "must be at least 1: what is archived is kept"),
         ('mail_from = "caf\udce9"', "not text in UTF-8"),
     ],
 )

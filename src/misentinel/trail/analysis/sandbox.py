@@ -6,7 +6,8 @@ operating system ends it when its time or memory is used up. The engine may open
 network, loads no extension, and its configuration is locked before the question is read.
 
 Trust: whoever finds a way around the check of statements is still held by the engine's configuration, and whoever
-breaks the engine sits in a process that has the entries of one log open and the rights of the program's user.
+breaks the engine sits in a process that may read what the program's user may read, and change nothing: limits on files
+hold everywhere, Landlock where the kernel has it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import threading
 import uuid
 from typing import Any
 
+from misentinel.trail.analysis.landlock import give_up_writing
 from misentinel.trail.analysis.statements import NotAsked, check
 
 HIDDEN = ("sealed_before", "sealed_after")
@@ -52,6 +54,7 @@ def confine(seconds: int, megabytes: int, files: int) -> None:
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
+    give_up_writing()
     signal.alarm(seconds + 3)  # whoever started this may be gone
 
 

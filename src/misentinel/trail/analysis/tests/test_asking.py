@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -143,17 +144,65 @@ def test_the_engine_does_answer_what_is_its_own(engine) -> None:
     assert engine.execute("SELECT * FROM entries").fetchall() == [("x",)]
 
 
-def test_the_process_by_itself_cannot_write_even_a_byte(tmp_path) -> None:
+CONFINED = """
+import pathlib, signal, socket, subprocess, sys
+from misentinel.trail.analysis import sandbox
+sandbox.confine(5, 64, 1)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+tries = {
+    "write": lambda: pathlib.Path("there").write_bytes(b"x"),
+    "make": lambda: pathlib.Path("new").touch(),
+    "remove": lambda: pathlib.Path("there").unlink(),
+    "start": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
+    "connect": lambda: socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2),
+}
+for name, attempt in tries.items():
+    try:
+        attempt()
+    except OSError:
+        continue
+    print(name)
+"""
+
+
+def test_the_process_by_itself_can_change_nothing_and_reach_nobody(tmp_path) -> None:
+    (tmp_path / "there").write_bytes(b"kept")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        command = [sys.executable, "-c", CONFINED, port]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        free = CONFINED.replace("sandbox.confine(5, 64, 1)", "")
+        command = [sys.executable, "-c", free, port]
+        could = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert could.stdout.split() == ["write", "make", "remove", "start", "connect"], could.stderr
+    if not has_landlock():
+        pytest.skip("this kernel has no Landlock, which the rest of this is about")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_even_with_the_check_gone_an_archived_file_stays_as_it_was(tmp_path) -> None:
+    """The engine would write to a file that it may read; its process may not."""
+    file = tmp_path / "000000.parquet"
+    duckdb.execute(
+        f"COPY (SELECT 'x' AS tag, ''::BLOB AS sealed_before, ''::BLOB AS sealed_after) TO '{file}' (FORMAT parquet)"
+    )
+    before = file.read_bytes()
     code = (
-        "import sys; from misentinel.trail.analysis import sandbox; sandbox.confine(5, 64, 1)\n"
-        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "out = open('out', 'wb', buffering=0)\n"
-        "try: out.write(b'x')\n"
-        "except OSError as error: print('refused', error.errno)\n"
+        "from misentinel.trail.analysis import sandbox\n"
+        "sandbox.confine(5, 256, 1)\n"
+        "engine = sandbox.open_engine(['000000.parquet'], 256)\n"
+        "print(engine.execute('SELECT tag FROM entries').fetchall())\n"
+        "engine.execute(\"COPY (SELECT 1) TO '000000.parquet' (FORMAT csv, USE_TMP_FILE false)\")\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("refused"), done.stderr
-    assert (tmp_path / "out").stat().st_size == 0
+    assert done.stdout == "[('x',)]\n" and done.returncode != 0
+    if has_landlock():
+        assert file.read_bytes() == before
+
+
+def has_landlock() -> bool:
+    code = "from misentinel.trail.analysis.landlock import give_up_writing; print(give_up_writing())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"True\n"
 
 
 def test_an_answer_is_the_same_before_and_after_archiving_and_pruning(acme, folder) -> None:
