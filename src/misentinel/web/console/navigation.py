@@ -36,7 +36,7 @@ PAGES = (
     Item("API keys", "/settings/keys", "key", frozenset({P.APPS_AND_API}), unless=P.APP_SETTINGS),
     Item("Single sign-on", "/settings/single-sign-on", "shield-check", _SECURITY, unless=P.APP_SETTINGS),
     Item("Security", "/settings/security", "shield-lock", _SECURITY, unless=P.APP_SETTINGS),
-    Item("Shipping the trail", "/settings/sinks", "send", _SECURITY, unless=P.APP_SETTINGS),
+    Item("Shipping the trail", "/settings/sinks", "arrow-right", _SECURITY, unless=P.APP_SETTINGS),
     Item("Operator access", "/settings/operator-access", "eye", _SECURITY),
 )
 OPERATOR_PAGES = (Item("Operator", "/operator", "building", frozenset({P.OPERATE})),)

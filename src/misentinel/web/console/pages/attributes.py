@@ -30,7 +30,9 @@ def attributes(gate: Gate) -> HttpResponse:
     return _page(gate, AttributeForm())
 
 
-@routes.post("settings/attributes", needs=Permission.APP_SETTINGS, tag=Tag.ATTRIBUTE_DECLARE, name="attributes")
+@routes.post(
+    "settings/attributes", needs=Permission.APP_SETTINGS, tag=Tag.ATTRIBUTE_DECLARE, name="attributes", fresh=True
+)
 def declare(gate: Gate) -> HttpResponse:
     form = AttributeForm(gate.request.POST)
     if not form.is_valid():

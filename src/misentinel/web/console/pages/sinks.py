@@ -91,7 +91,7 @@ def show(gate: Gate, sink_id: UUID) -> HttpResponse:
     return _one(gate, sink_id, None)
 
 
-@routes.post("settings/sinks/<uuid:sink_id>/pause", needs=_NEEDS, tag=Tag.SINK_PAUSE, name="sink-pause")
+@routes.post("settings/sinks/<uuid:sink_id>/pause", needs=_NEEDS, tag=Tag.SINK_PAUSE, name="sink-pause", fresh=True)
 def pause(gate: Gate, sink_id: UUID) -> HttpResponse:
     _find(gate, sink_id)
     actions.pause_sink(gate.actor, sink_id)
