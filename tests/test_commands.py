@@ -72,6 +72,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "sink dead-letters": ["{sink}", "--customer", "{acme}"],
     "sink remove": ["{sink}", "--customer", "{acme}", "--yes"],
     "trail list": ["--customer", "{acme}", "--limit", "5"],
+    "trail tail": ["--customer", "{acme}", "--no-follow"],
+    "trail who-saw": ["{entry}", "--customer", "{acme}", "--from", "2026-03-01", "--to", "2026-03-31"],
     "trail show": ["{entry}", "--customer", "{acme}"],
     "trail keys": ["--customer", "{acme}"],
     "trail mirror": ["{folder}", "--customer", "{acme}"],

@@ -30,7 +30,7 @@ from tests.permissions.test_matrix import fill, send
 STATIC = ("/static/console/console.css", "/static/console/console.js", "/static/console/vendor/vendor.txt")
 NOWHERE = ("/no-such-page", "/api/no-such-thing", "/static/no-such-file", "/v1/no-such-call")
 # What a route may be asked for with GET: words of tags that look and do not change.
-LOOKING = {"show", "view", "list", "preview", "report", "describe", "begin", "answer", "read", "prove"}
+LOOKING = {"show", "view", "list", "preview", "report", "describe", "begin", "answer", "read", "prove", "export"}
 TYPES = {".css", ".js", ".woff2", ".svg", ".png", ".ico", ".txt", ".webmanifest", ""}  # "" is a LICENSE
 
 

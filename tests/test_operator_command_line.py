@@ -64,6 +64,8 @@ LOOKING = [
     ["teammate", "list"], ["key", "list"], ["trail", "list"], ["trail", "show", "{entry}"],
     ["archive", "verify"],
     ["trail", "query", "SELECT 1"],
+    ["trail", "tail", "--no-follow"],
+    ["trail", "who-saw", "{entry}", "--from", "2026-03-01", "--to", "2026-03-31"],
     ["trail", "mirror", "{folder}"], ["trail", "prove", "{entry}", "--output", "{folder}.tlog-proof"],
     ["sink", "list"], ["sink", "dead-letters", "{sink}"],
 ]  # fmt: skip

@@ -8,7 +8,6 @@ from misentinel.cli import (
     archive,
     customers,
     keys,
-    logs,
     operators,
     passwords,
     roles,
@@ -16,6 +15,7 @@ from misentinel.cli import (
     sinks,
     stores,
     teammates,
+    trail_following,
 )
 
 
@@ -27,6 +27,6 @@ def cli() -> None:
 
 for group in (
     customers.group, operators.group, stores.group, teammates.group, roles.group, keys.group, passwords.group,
-    single_sign_on.group, sinks.group, logs.group, archive.group,
+    single_sign_on.group, sinks.group, trail_following.group, archive.group,
 ):  # fmt: skip
     cli.add_command(group)

@@ -20,11 +20,15 @@ def group() -> None:
     """Read who did or saw what."""
 
 
+tag_option = click.option(
+    "--tag", type=click.Choice(["", *(t.value for t in Tag), *sorted({f"{t.partition(':')[0]}:" for t in Tag})]),
+    default="", metavar="TAG", help="For example person:view, or person: for all of that noun.",
+)  # fmt: skip
+
+
 @group.command("list")
 @click.option("--customer", default="", help="Short name or id; the operator's platform log if left out.")
-@click.option(
-    "--tag", type=click.Choice([t.value for t in Tag]), default=None, metavar="TAG", help="For example person:view."
-)
+@tag_option
 @click.option("--actor", "actor_id", default="", help="Id of who acted.")
 @click.option("--person", default="", help="Id of the person concerned.")
 @click.option("--object", "object_id", default="", help="Id of the object concerned.")
@@ -38,7 +42,7 @@ def group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @recorded(Tag.TRAIL_LIST)
 def list_(
-    actor: Actor, customer: str, tag: str | None, actor_id: str, person: str, object_id: str, outcome: str | None,
+    actor: Actor, customer: str, tag: str, actor_id: str, person: str, object_id: str, outcome: str | None,
     request_id: str, since: datetime | None, until: datetime | None, after: str, limit: int, grant: UUID | None,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -49,7 +53,7 @@ def list_(
     from misentinel.trail.queries import list_entries, list_platform_entries
 
     wanted = EntryFilter(
-        tag=tag or "", actor_id=actor_id, object_id=object_id, person_id=to_id(person), outcome=outcome or "",
+        tag=tag, actor_id=actor_id, object_id=object_id, person_id=to_id(person), outcome=outcome or "",
         request_id=request_id, since=_utc(since), until=_utc(until),
     )  # fmt: skip
     if customer:

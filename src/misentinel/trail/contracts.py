@@ -167,6 +167,7 @@ class Tag(StrEnum):
     QUERY_DELETE = "query:delete"
     TRAIL_LIST = "trail:list"
     TRAIL_VIEW = "trail:view"
+    TRAIL_EXPORT = "trail:export"
     OVERVIEW_VIEW = "overview:view"
     API_DESCRIBE = "api:describe"
     PAGE_VIEW = "page:view"
@@ -199,12 +200,16 @@ class EntryView:
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     sealed_unreadable: bool = False
+    customer_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
     """Which entries are wanted; an empty field does not filter. `since` is inclusive, `until` exclusive; `access` is
     the id of an operator's access, and wants whatever was done by it and to it.
+
+    A `tag` that ends in a colon wants every tag of that noun: "person:". `seen_person` wants the looks by which that
+    person's data was shown, on a page of their own or in a list.
     """
 
     tag: str = ""
@@ -214,7 +219,9 @@ class EntryFilter:
     object_kind: str = ""
     object_id: str = ""
     person_id: UUID | None = None
+    seen_person: UUID | None = None
     request_id: str = ""
+    customer_id: UUID | None = None
     access: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -226,6 +233,17 @@ class Page:
 
     entries: list[EntryView] = field(default_factory=list)
     next: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who saw a person's data, and how often between the `first` time and the `last`."""
+
+    actor_kind: str
+    actor_id: str
+    looks: int
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ class Entry(models.Model):
             models.Index(fields=["person_id", "id"], name="trail_by_person"),
             models.Index(fields=["tag", "id"], name="trail_by_tag"),
             models.Index(fields=["request_id"], name="trail_by_request"),
+            models.Index(fields=["actor_id", "id"], name="trail_by_actor"),
+            models.Index(fields=["object_id", "id"], name="trail_by_object"),
+            models.Index(
+                fields=["outcome", "id"], name="trail_not_done", condition=models.Q(outcome__in=["refused", "failed"])
+            ),
         ]
 
 

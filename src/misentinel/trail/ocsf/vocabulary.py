@@ -236,6 +236,7 @@ MEANINGS: dict[Tag, Meaning] = {
     Tag.QUERY_DELETE: Meaning(ENTITY, "Delete"),
     Tag.TRAIL_LIST: Meaning(DATA, "Query"),
     Tag.TRAIL_VIEW: Meaning(DATA, "Read"),
+    Tag.TRAIL_EXPORT: Meaning(WEB, "Export"),
     Tag.OVERVIEW_VIEW: Meaning(WEB, "Read"),
     Tag.API_DESCRIBE: Meaning(API, "Read"),
     Tag.PAGE_VIEW: Meaning(WEB, "Read"),

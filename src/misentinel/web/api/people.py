@@ -65,7 +65,8 @@ def _page(request: HttpRequest, query: PeopleQuery, search: str) -> dict[str, An
         raise Invalid(f"limit is from 1 to {LARGEST_PAGE}.")
     gate = gate_of(request)
     page = people.list_people(gate.store, search=search, after=query.after, limit=query.limit)
-    gate.looks_at(object_kind="person", count=len(page.people), searched=bool(search))
+    shown = sorted(str(person.id) for person in page.people)
+    gate.looks_at(object_kind="person", count=len(shown), searched=bool(search), shown=shown)
     return {"people": page.people, "next": page.next}
 
 

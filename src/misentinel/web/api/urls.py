@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from misentinel.web.api import ingest, log, people, rest, trail
+from misentinel.web.api import activity_logs, ingest, log, people, rest, trail
 from misentinel.web.api.scim import discovery, groups, searching, users
 
 rest.mount(rest.routes)
@@ -18,4 +18,10 @@ urlpatterns: list[URLPattern] = [
     *searching.routes.urlpatterns(),
 ]
 
-__all__ = ["log", "people", "trail", "urlpatterns"]  # importing log, people and trail registered their operations
+__all__ = [
+    "activity_logs",
+    "log",
+    "people",
+    "trail",
+    "urlpatterns",
+]  # importing the first four registered their operations

@@ -39,7 +39,10 @@ PAGES = (
     Item("Shipping the trail", "/settings/sinks", "arrow-right", _SECURITY, unless=P.APP_SETTINGS),
     Item("Operator access", "/settings/operator-access", "eye", _SECURITY),
 )
-OPERATOR_PAGES = (Item("Operator", "/operator", "building", frozenset({P.OPERATE})),)
+OPERATOR_PAGES = (
+    Item("Operator", "/operator", "building", frozenset({P.OPERATE})),
+    Item("Platform log", "/operator/log", "history", frozenset({P.OPERATE})),
+)
 
 
 def menu(path: str, permissions: Collection[P], *, inside: bool = True) -> list[Item]:

@@ -17,7 +17,7 @@ from misentinel.web.gate import Edge, Gate, Routes
 
 routes = Routes(Edge.CONSOLE)
 _NEEDS = Permission.TEAMMATES
-_HOURS = {"1", "8", "24", "168", "720", "2160"}
+_HOURS = {"1", "8", "24", "168", "336", "720", "2160"}
 
 
 @routes.post(

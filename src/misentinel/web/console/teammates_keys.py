@@ -21,7 +21,7 @@ from misentinel.web.gate import Edge, Gate, Routes
 routes = Routes(Edge.CONSOLE)
 _NEEDS = Permission.APPS_AND_API
 _SOON = timedelta(days=7)  # as long before the end as its customer is told, see teammates.jobs
-_LIFETIMES = [("90", "90 days"), ("365", "A year"), ("30", "30 days"), ("", "Until it is revoked")]
+_LIFETIMES = [("90", "90 days"), ("365", "A year"), ("30", "30 days"), ("14", "14 days"), ("", "Until it is revoked")]
 _OVERLAPS = [("24", "24 hours"), ("1", "An hour"), ("72", "3 days"), ("168", "7 days"), ("0", "No more: end it now")]
 
 

@@ -8,6 +8,7 @@ from misentinel.web.console.pages import (
     messages,
     operator,
     operator_access,
+    operator_log,
     overview,
     people,
     questions,
@@ -17,11 +18,13 @@ from misentinel.web.console.pages import (
     single_sign_on,
     sinks,
     trail,
+    trail_export,
+    trail_readers,
 )
 from misentinel.web.console.routes import routes
 
 PAGES = (
-    attributes, mailbox, messages, operator, operator_access, overview, people, questions, security, segments, settings,
-    single_sign_on, sinks, trail,
+    attributes, mailbox, messages, operator, operator_access, operator_log, overview, people, questions, security,
+    segments, settings, single_sign_on, sinks, trail, trail_export, trail_readers,
 )  # fmt: skip
 urlpatterns = routes.urlpatterns()

@@ -128,7 +128,8 @@ def test_the_description_names_every_operation(acme: Store) -> None:
     assert described["openapi"].startswith("3.1")
     assert set(described["paths"]) == {
         "/api/people", "/api/people/search", "/api/people/{person_id}", "/api/people/{person_id}/events",
-        "/api/trail", "/api/trail/{entry_id}", "/api/trail/{entry_id}/proof",
+        "/api/trail", "/api/trail/readers", "/api/admins/activity_logs",
+        "/api/trail/{entry_id}", "/api/trail/{entry_id}/proof",
         "/api/log/keys", "/api/log/checkpoint", "/api/log/tile/{tile}",
     }  # fmt: skip
 

@@ -26,7 +26,8 @@ _PAGE = 50
 def mailbox(gate: Gate) -> HttpResponse:
     after = parse_id(gate.request.GET.get("after", ""))
     page = list_mail(gate.store, after=after, limit=_PAGE)
-    gate.looks_at(object_kind="mail", count=len(page.mails))
+    shown = sorted({str(mail.person_id) for mail in page.mails})
+    gate.looks_at(object_kind="mail", count=len(page.mails), shown=shown)
     context: dict[str, Any] = {
         "mails": page.mails,
         "smtp_configured": bool(settings.MISENTINEL.smtp_url),

@@ -48,7 +48,7 @@ def _list(gate: Gate, query: str, mark: str) -> HttpResponse:
     after = parse_id(mark)
     page = list_people(gate.store, search=query, after=after, limit=_PAGE)
     found = {**(_exactly(gate, query) if query and not after else {}), **{each.id: each for each in page.people}}
-    gate.looks_at(object_kind="person", count=len(found), searched=bool(query))
+    gate.looks_at(object_kind="person", count=len(found), searched=bool(query), shown=sorted(map(str, found)))
     context = {
         "query": query,
         "people": [person_row(person) for person in found.values()],

@@ -101,7 +101,7 @@ def preview(gate: Gate) -> HttpResponse:
         chosen = open_many(gate.store, queries.sample(gate.store, rule, _SAMPLE))
     except Invalid as error:
         return fragment(gate, "console/segments/preview.html", {"error": _plain(error)})
-    gate.looks_at(object_kind="person", count=len(chosen))
+    gate.looks_at(object_kind="person", count=len(chosen), shown=sorted(map(str, chosen)))
     sample = [person_row(person) for person in chosen.values()]
     return fragment(gate, "console/segments/preview.html", {"count": count, "sample": sample})
 

@@ -3,102 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django import forms
 from django.http import HttpResponse
-from django.urls import reverse
-from django.utils import timezone
 
 from misentinel.customers.queries import get_customer
-from misentinel.kernel.actor import ActorKind
-from misentinel.kernel.ids import parse_id
 from misentinel.teammates.contracts import Permission
-from misentinel.trail.contracts import EntryFilter, EntryView, Outcome, Tag
+from misentinel.trail.contracts import EntryView, Tag
 from misentinel.trail.queries import get_entry, latest_checkpoint, list_entries, log_of, log_state, prove
-from misentinel.web.console.naming import KINDS, Names
+from misentinel.web.console.naming import Names
 from misentinel.web.console.rendering import render
 from misentinel.web.console.routes import routes
+from misentinel.web.console.trail_filter import FilterForm, exports, found_by
 from misentinel.web.gate import Gate
-
-_PAGE = 50
-
-
-class FilterForm(forms.Form):
-    """What of the trail is wanted. Times are in the customer's zone, as the page shows them."""
-
-    tag = forms.ChoiceField(
-        label="What", required=False, choices=[("", "Anything"), *((t.value, t.value) for t in sorted(Tag))]
-    )
-    who = forms.ChoiceField(label="Who", required=False)
-    outcome = forms.ChoiceField(
-        label="Outcome",
-        required=False,
-        choices=[("", "Any"), *((o.value, o.value.capitalize()) for o in Outcome)],
-    )
-    person = forms.UUIDField(label="Person", required=False)
-    object = forms.CharField(label="Object id", required=False, max_length=64)
-    request_id = forms.CharField(label="Request id", required=False, max_length=64)
-    access = forms.UUIDField(label="Operator's access", required=False)
-    since = forms.DateTimeField(label="From", required=False)
-    until = forms.DateTimeField(label="Until", required=False)
-
-    def __init__(self, names: Names, zone: str, data: Any) -> None:
-        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
-        people = sorted(names.teammates.items(), key=lambda item: item[1])
-        kinds = [(kind.value, told) for kind, told in KINDS.items() if kind is not ActorKind.TEAMMATE]
-        self.fields["who"].choices = [  # type: ignore[attr-defined]
-            ("", "Anybody"),
-            *((f"teammate:{teammate_id}", name) for teammate_id, name in people),
-            *kinds,
-        ]
-        for name in ("since", "until"):
-            self.fields[name].help_text = zone.replace("_", " ")
-            self.fields[name].widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        self.fields["person"].widget.attrs["placeholder"] = "Person id"
-
-    def wanted(self) -> EntryFilter:
-        given = self.cleaned_data
-        kind, _, actor_id = given["who"].partition(":")
-        return EntryFilter(
-            tag=given["tag"],
-            outcome=given["outcome"],
-            actor_kind=kind,
-            actor_id=actor_id,
-            object_id=given["object"],
-            person_id=given["person"],
-            request_id=given["request_id"],
-            access=str(given["access"] or ""),
-            since=given["since"],
-            until=given["until"],
-        )
 
 
 @routes.get("trail", needs=Permission.TRAIL, tag=Tag.TRAIL_LIST, name="trail")
 def trail(gate: Gate) -> HttpResponse:
     names = Names(gate.customer_id)
-    zone = get_customer(gate.customer_id).time_zone
-    form = FilterForm(names, zone, gate.request.GET)
-    with timezone.override(ZoneInfo(zone)):  # in which what was typed is read
-        understood = form.is_valid()
-    if not understood:
+    form = FilterForm(names.teammates, get_customer(gate.customer_id).time_zone, gate.request.GET)
+    if not form.is_valid():
         return render(gate, "console/trail/list.html", {"form": form, "filtered": True, "more_open": True}, status=422)
-    after = parse_id(gate.request.GET.get("after", ""))
-    page = list_entries(gate.store, form.wanted(), after=after, limit=_PAGE)
-    asked = {name: str(value) for name, value in gate.request.GET.items() if value and name != "after"}
-    gate.looks_at(object_kind="trail", filters=sorted(asked), count=len(page.entries))
-    context = {
-        "form": form,
-        "filtered": bool(asked),
-        "more_open": bool(asked.keys() - {"tag", "who", "outcome"}),
+    page, context = found_by(form, gate.request.path, partial(list_entries, gate.store))
+    gate.looks_at(object_kind="trail", filters=sorted(form.asked), count=len(page.entries))
+    context |= {
         "entries": [row(entry, names) for entry in page.entries],
-        "page": {
-            "first_url": _url(asked) if after else "",
-            "next_url": _url({**asked, "after": str(page.next)}) if page.next else "",
-        },
+        "exports": exports(form.asked) if gate.may(Permission.EXPORT) else [],
     }
     return render(gate, "console/trail/list.html", context)
 
@@ -192,7 +124,3 @@ def _told(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return str(value)
-
-
-def _url(query: dict[str, str]) -> str:
-    return reverse("trail") + (f"?{urlencode(query)}" if query else "")

@@ -122,6 +122,8 @@ def _form(gate: Gate, kind: Kind, *arguments: Any, **options: Any) -> DraftForm:
 def _editor(gate: Gate, kind: Kind, message: MessageView | None, form: DraftForm, *, status: int = 200) -> HttpResponse:
     sees_people = gate.may(Permission.USER_DATA)
     people = list_people(gate.store, limit=_PREVIEWED_AS).people if sees_people else []
+    shown = sorted(str(person.id) for person in people)
+    gate.looks_at(object_kind="message", object_id=message.id if message else "", shown=shown)
     context: dict[str, Any] = {
         "kind": kind.value,
         "heading": message.draft.name if message else f"New {kind.value} message",

@@ -85,7 +85,8 @@ def message(gate: Gate, message_id: UUID) -> HttpResponse:
     found = get_message(gate.store, message_id)
     counted = report(gate.store, message_id)
     deliveries, page = _recipients(gate, message_id)
-    gate.looks_at(object_kind="message", object_id=message_id, recipients=len(deliveries or []))
+    shown = sorted(str(delivery["person_id"]) for delivery in deliveries or [] if delivery["known"])
+    gate.looks_at(object_kind="message", object_id=message_id, recipients=len(deliveries or []), shown=shown)
     context = {
         "message": {
             "name": found.draft.name,
