@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 IDS = dict(line.split() for line in Path(__file__).with_name("asvs_ids.txt").read_text().splitlines() if line[0] != "#")
 ROWS = ledger.read(ROOT)
 # May only grow: what was met once stays met.
-LEAST_MET = {1: 70, 2: 242, 3: 317}
+LEAST_MET = {1: 70, 2: 243, 3: 318}
 
 
 def test_every_requirement_is_there_once_with_its_level():
