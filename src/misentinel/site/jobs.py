@@ -27,7 +27,15 @@ from misentinel.store.contracts import Store
 from misentinel.store.queries import each_store, get_store
 from misentinel.teammates import notices
 from misentinel.teammates.jobs import forget_what_ended, tell_of_expiring_keys
-from misentinel.trail.actions import OUT_OF_REACH, PLATFORM, ask_witness, copy_pending, seal, watch_sessions
+from misentinel.trail.actions import (
+    OUT_OF_REACH,
+    PLATFORM,
+    ask_witness,
+    copy_pending,
+    find_withheld,
+    seal,
+    watch_sessions,
+)
 from misentinel.trail.archive.daily import look_after_archive
 from misentinel.trail.queries import count_unsealed, log_of, platform_log
 from misentinel.trail.rules.witnessing import witnesses_in
@@ -190,6 +198,17 @@ def watch_databases(timestamp: int) -> None:
 def warn_of_expiring_keys(timestamp: int) -> None:
     """Tells customers, once for each key, that it stops working within a week."""
     tell_of_expiring_keys()
+
+
+@app.periodic(cron="11 * * * *")
+@app.task(name="find_withheld_entries", queue="sealing", queueing_lock="find_withheld_entries")
+def find_withheld_entries(timestamp: int) -> None:
+    """Has every log take in what somebody took out of its queue."""
+    for log in [platform_log(), *(log_of(store) for store in each_store())]:
+        try:
+            find_withheld(log)
+        except OUT_OF_REACH as error:  # the next run comes back
+            _log.error("the queue of %s was not looked through: %s", log.origin, type(error).__name__)
 
 
 @app.periodic(cron="41 * * * *")

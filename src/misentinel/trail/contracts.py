@@ -141,6 +141,7 @@ class Tag(StrEnum):
     LOG_KEY_ROTATE = "log_key:rotate"
     LOG_PROVE = "log:prove"
     LOG_READ = "log:read"
+    LOG_WITHHELD = "log:withheld"
     SINK_ADD = "sink:add"
     SINK_LIST = "sink:list"
     SINK_PAUSE = "sink:pause"

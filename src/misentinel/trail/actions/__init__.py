@@ -11,7 +11,7 @@ from misentinel.trail.actions.recording import (
     record_many,
     use_wake_up,
 )
-from misentinel.trail.actions.sealing import rotate_key, seal
+from misentinel.trail.actions.sealing import find_withheld, rotate_key, seal
 from misentinel.trail.actions.sessions import watch_sessions
 from misentinel.trail.actions.witnessing import ask_witness
 
@@ -21,6 +21,7 @@ __all__ = [
     "PLATFORM",
     "ask_witness",
     "copy_pending",
+    "find_withheld",
     "noticing",
     "record",
     "record_control",

@@ -7,6 +7,7 @@ so that the operator's own log tells of a customer's history that was replaced a
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from uuid import UUID
 
@@ -25,6 +26,16 @@ from misentinel.trail.rules.notes import Note
 
 AT_ONCE = 4096
 KEY_OVERLAP = timedelta(days=30)
+SETTLED = timedelta(minutes=5)  # longer than a transaction that writes an entry stays open
+_log = logging.getLogger(__name__)
+_TAKE_BACK = """
+INSERT INTO trail_waiting (entry_id)
+SELECT entry.id FROM trail_entry entry
+WHERE entry.at < %s
+  AND NOT EXISTS (SELECT FROM trail_leaf leaf WHERE leaf.entry_id = entry.id)
+  AND NOT EXISTS (SELECT FROM trail_waiting waiting WHERE waiting.entry_id = entry.id)
+ON CONFLICT DO NOTHING
+"""
 
 
 def seal(log: Log, limit: int = AT_ONCE) -> int:
@@ -46,6 +57,24 @@ def seal(log: Log, limit: int = AT_ONCE) -> int:
             details={"size": checkpoint.size, "root": checkpoint.root.hex()},
         )  # fmt: skip
     return len(entries)
+
+
+def find_withheld(log: Log) -> int:
+    """Puts entries back in the queue that somebody took out of it before they were sealed; returns how many.
+
+    Sealing takes an entry from the queue into the log in one transaction, so one that is old enough and in neither was
+    withheld. Told on the platform log, and in the program's own as critical.
+    """
+    with connections[log.alias].cursor() as cursor:
+        cursor.execute(_TAKE_BACK, [now() - SETTLED])
+        found = int(cursor.rowcount)
+    if found:
+        _log.critical("%s entries had been taken out of the queue of log %s; they will be sealed", found, log.origin)
+        record_control(
+            system("trail"), Tag.LOG_WITHHELD, customer_id=log.customer_id, object_kind="log", object_id=log.origin,
+            details={"count": found},
+        )  # fmt: skip
+    return found
 
 
 def rotate_key(actor: Actor, log: Log) -> int:

@@ -210,6 +210,7 @@ MEANINGS: dict[Tag, Meaning] = {
     Tag.LOG_KEY_ROTATE: Meaning(ENTITY, "Update"),
     Tag.LOG_PROVE: Meaning(DATA, "Read"),
     Tag.LOG_READ: Meaning(DATA, "Read"),
+    Tag.LOG_WITHHELD: Meaning(DATA, "Delete", Severity.HIGH),
     Tag.SINK_ADD: Meaning(ENTITY, "Create"),
     Tag.SINK_LIST: Meaning(ENTITY, "Read"),
     Tag.SINK_PAUSE: Meaning(ENTITY, "Suspend"),

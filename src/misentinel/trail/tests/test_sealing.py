@@ -15,7 +15,7 @@ from misentinel.kernel.clock import held, in_future
 from misentinel.kernel.errors import NotFound
 from misentinel.kernel.ids import new_id
 from misentinel.trail import queries
-from misentinel.trail.actions import record, rotate_key, seal
+from misentinel.trail.actions import find_withheld, record, rotate_key, seal
 from misentinel.trail.actions.sealing import KEY_OVERLAP
 from misentinel.trail.contracts import EntryFilter, Tag
 from misentinel.trail.models import Entry, Leaf, SignedCheckpoint, Waiting
@@ -288,3 +288,27 @@ def test_a_file_that_is_not_part_of_the_log_is_nothing(acme, log, path) -> None:
         assert queries.read_file(log, path) is not None, "a partial one that was outgrown can still be fetched"
     else:
         assert queries.read_file(log, path) is None
+
+
+def test_an_entry_that_somebody_took_out_of_the_queue_is_found_told_and_sealed(acme, caplog):
+    (entry_id,) = tell(acme)
+    log = queries.log_of(acme)
+    Waiting.objects.using(acme.alias).filter(entry_id=entry_id).delete()
+    seal_all(log)
+    with pytest.raises(NotFound):
+        queries.prove(log, entry_id)
+    assert find_withheld(log) == 0  # it might still be on its way
+    with held(in_future(minutes=6)), caplog.at_level("CRITICAL"):
+        assert find_withheld(log) == 1
+        assert find_withheld(log) == 0
+    assert "taken out of the queue" in caplog.text
+    seal_all(log)
+    assert queries.prove(log, entry_id)
+    (told,) = queries.list_entries(acme, EntryFilter(tag=Tag.LOG_WITHHELD)).entries
+    assert told.details == {"count": 1}
+
+
+def test_what_waits_or_is_sealed_was_withheld_by_nobody(log, acme):
+    tell(acme, 3)
+    with held(in_future(minutes=6)):
+        assert find_withheld(log) == 0
