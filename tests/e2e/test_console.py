@@ -15,8 +15,8 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     "/", "/people", "/segments", "/segments/new", "/messages", "/messages?kind=auto", "/messages/manual/new",
-    "/messages/auto/new", "/mailbox", "/trail", "/trail/verify", "/teammates", "/teammates/invite", "/settings",
-    "/settings/keys", "/account/sessions", "/account/factors", "/account/factors/passkey",
+    "/messages/auto/new", "/mailbox", "/trail", "/trail/readers", "/trail/verify", "/teammates", "/teammates/invite",
+    "/settings", "/settings/keys", "/account/sessions", "/account/factors", "/account/factors/passkey",
     "/account/factors/authenticator",
 )  # fmt: skip
 ATTACK = (
