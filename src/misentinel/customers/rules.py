@@ -56,6 +56,6 @@ def clean_sender(address: str) -> str:
         parsed = Address(addr_spec=address)
     except (ValueError, IndexError, MessageError):
         parsed = None
-    if parsed is None or not parsed.domain or len(address) > 254 or not address.isprintable():
+    if parsed is None or parsed.addr_spec != address or len(address) > 254 or not address.isprintable():
         raise Invalid(f"{address!r} is not an e-mail address.")
     return address

@@ -49,7 +49,7 @@ def test_a_short_name_that_is_one_is_taken(slug):
     [
         "hello", "hello@", "@acme.example.com", "a@b@c", "hello@acme.example.com, x@evil.test",
         "hello@acme.example.com\r\nBcc: x@evil.test", "x" * 250 + "@a.test", "h\u200bello@acme.example.com",
-        "hello@ac me.test",
+        "hello@ac me.test", "hello@ac\u200bme.test", "(comment)hello@acme.test",
     ],
 )  # fmt: skip
 def test_a_sender_that_is_no_address_is_refused(address):

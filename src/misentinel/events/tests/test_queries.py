@@ -43,6 +43,7 @@ def test_an_event_is_found_under_its_own_person_alone(acme):
     assert queries.find_event(acme, asha, mine).id == mine
     assert queries.find_event(acme, asha, other).id == other
     assert queries.find_event(acme, ben, mine) is None
+    assert [queries.count_events(acme, person_id=person) for person in (asha, ben, None)] == [2, 1, 3]
 
 
 def test_a_batch_is_what_lies_between_two_ids_with_the_names_that_were_asked_for(acme, bolt):
