@@ -45,6 +45,8 @@ CROWDS = {
     "SHUT-OUT": SHUT_OUT,
 }
 WHOLE = bool(os.environ.get("WRITE_MATRIX") or os.environ.get("WHOLE_MATRIX"))
+ALSO = {"GET /trail/export": Permission.TRAIL}
+"""What a route needs beside what it declares: whoever exports must be let see what they take."""
 HEADING = """\
 # Who is let in where. Written by `make matrix`, read as a diff.
 # "let in" passed the gate, whatever the view answered; anything else is how the gate refused.
@@ -194,6 +196,8 @@ def test_a_permission_opens_its_routes_to_its_holders_alone(answers: list[Answer
         let_in = holders(permission, fresh=answer.declaration.fresh) if in_console else tokens
         if not in_console and only_looks:
             let_in = {*let_in, "read-only-api-token"}
+        if also := ALSO.get(route_of(answer.declaration)):
+            let_in = {*let_in} & holders(also, fresh=answer.declaration.fresh)
         if in_console and permission in LETTABLE:
             let_in = {*let_in, "operator-with-grant"}
         assert answer.refused == (answer.principal not in let_in), answer

@@ -26,8 +26,8 @@ from tests.permissions.test_matrix import DECLARATIONS, GATE_SAYS, as_told, fill
 
 GUARDED = [d for d in DECLARATIONS if d.needs not in (Permission.PUBLIC, Permission.SIGNED_IN)]
 FRESH = [d for d in DECLARATIONS if d.fresh]
-TWICE = re.compile(r" /(operator|settings/operator-access|scim)/")
-"""Where the action asks once more by itself: for one of the operator's staff, for a directory's own connection."""
+TWICE = re.compile(r" /((operator|settings/operator-access|scim)/|trail/export$)")
+"""Where the action asks once more by itself: for one of the operator's staff, for a directory's own connection, for what is taken away."""
 MATRIX = {route: as_told(block) for route, block in read_blocks().items()}
 
 
