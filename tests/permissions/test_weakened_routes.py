@@ -27,7 +27,7 @@ from tests.permissions.test_matrix import DECLARATIONS, GATE_SAYS, as_told, fill
 GUARDED = [d for d in DECLARATIONS if d.needs not in (Permission.PUBLIC, Permission.SIGNED_IN)]
 FRESH = [d for d in DECLARATIONS if d.fresh]
 TWICE = re.compile(r" /((operator|settings/operator-access|scim)/|trail/export$)")
-"""Where the action asks once more by itself: for one of the operator's staff, for a directory's own connection, for what is taken away."""
+"""Where the action asks once more by itself: for the operator's staff, a directory's connection, what is exported."""
 MATRIX = {route: as_told(block) for route, block in read_blocks().items()}
 
 
