@@ -93,6 +93,14 @@ def _prepare_process(worker: str) -> None:
     trail.use_wake_up(lambda log: None)  # nobody works here, and the thread that tells would outlive the databases
 
 
+@pytest.fixture(autouse=True)
+def nobody_works_here() -> None:
+    """Some tests wire the whole program up; the thread that tells a worker would outlive the next test's databases."""
+    from misentinel.trail import actions as trail
+
+    trail.use_wake_up(lambda log: None)
+
+
 @pytest.fixture
 def acme() -> Iterator[object]:
     """The customer that Asha owns."""

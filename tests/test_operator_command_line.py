@@ -13,13 +13,14 @@ from misentinel.cli import command
 from misentinel.cli.main import cli
 from misentinel.customers.queries import get_customer
 from misentinel.kernel import clock
-from misentinel.kernel.actor import Actor, operator, system
+from misentinel.kernel.actor import OPERATOR_ID, Actor, operator, system
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Conflict, Refused
 from misentinel.teammates import actions
 from misentinel.teammates.actions import operator_access
+from misentinel.teammates.actions.command_line import require_free_hand
 from misentinel.teammates.contracts import GRANTABLE, CredentialKind, Permission
-from misentinel.teammates.models import Teammate
+from misentinel.teammates.models import Access, Teammate
 from misentinel.teammates.queries import list_credentials, list_present, list_teammates
 from misentinel.trail.actions import seal
 from misentinel.trail.contracts import EntryFilter
@@ -160,7 +161,8 @@ def test_suspending_the_administrators_does_not_open_it_again(acme, given) -> No
     assert run(given, ["teammate", "list"]) is not None
 
 
-def test_an_access_opens_looks_and_is_on_every_entry_and_on_the_customers_banner(acme, given, who) -> None:
+def test_an_access_opens_looks_and_is_on_every_entry_and_on_the_customers_banner(acme, bolt, given, who) -> None:
+    let_in(join_staff("Otto"), hire(bolt.customer_id, "Mallory"), [Permission.TRAIL])  # and never came
     access = let_in(join_staff("Olga"), hire(acme.customer_id, "Asha"), [Permission.TRAIL])
     assert list_present(acme.customer_id) == []
     for arguments in LOOKING:
@@ -168,6 +170,7 @@ def test_an_access_opens_looks_and_is_on_every_entry_and_on_the_customers_banner
     looks = list_entries(acme, EntryFilter(access=str(access), actor_id=who)).entries
     assert len(looks) == len(LOOKING)
     assert [view.id for view in list_present(acme.customer_id)] == [access]
+    assert list_present(bolt.customer_id) == []
     for arguments in TAKING_AWAY:
         assert run(given, arguments, access) is not None, arguments
 
@@ -187,8 +190,22 @@ def test_an_access_of_another_customer_a_smaller_one_or_one_that_is_over_opens_n
     assert run(given, ["trail", "list"], access) is not None
 
 
-def test_a_confirmed_emergency_takes_away_and_hands_out_nothing(acme, given) -> None:
+def test_the_operators_staff_hand_out_nothing_but_at_the_command_line(acme, given) -> None:
+    """Not even while the customer has no administrator: whoever is at the machine founds a customer, nobody else."""
+    olga = join_staff("Olga")
+    require_free_hand(operator("root"), acme.customer_id)
+    with pytest.raises(Refused, match="hand out nothing"):
+        require_free_hand(by(olga), acme.customer_id)
+    require_free_hand(operator("root"), OPERATOR_ID)  # its own staff, whoever is among them
+
+
+def test_a_confirmed_emergency_takes_away_and_hands_out_nothing(acme, bolt, given) -> None:
     olga, asha = join_staff("Olga"), hire(acme.customer_id, "Asha")
+    hire(bolt.customer_id, "Mallory")
+    other = operator_access.ask_emergency(
+        by(join_staff("Oona")), bolt.customer_id, reason="Another one; nobody answers"
+    )
+    operator_access.confirm_emergency(by(olga), other)
     waiting = operator_access.ask_emergency(by(olga), acme.customer_id, reason="Keys leaked; nobody answers")
     assert run(given, TAKING_AWAY[3], waiting) is not None
     operator_access.confirm_emergency(by(join_staff("Otto")), waiting)
@@ -196,5 +213,6 @@ def test_a_confirmed_emergency_takes_away_and_hands_out_nothing(acme, given) -> 
         assert run(given, arguments) is not None, arguments
     for arguments in TAKING_AWAY:
         assert run(given, arguments, waiting) is None, arguments
+    assert Access.objects.get(id=other).command_line_at is None
     with pytest.raises(Conflict, match="last"):
         actions.suspend_teammate(operator("root", str(waiting)), acme.customer_id, asha.id)

@@ -56,7 +56,7 @@ def _alone() -> Iterator[None]:
 def _migrate_behind(progress: Callable[[int, int], None] | None) -> FleetReport:
     prepare_clusters()
     target = current_schema()
-    alive = Placement.objects.filter(closed_at=None)
+    alive = Placement.objects.all()
     behind = sorted(
         alive.exclude(schema=target, fault="").order_by("created_at"), key=lambda placement: bool(placement.fault)
     )

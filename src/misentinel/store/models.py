@@ -22,7 +22,6 @@ class Placement(models.Model):
     schema = models.CharField(max_length=32)
     fault = models.TextField(default="")
     created_at = models.DateTimeField(default=now)
-    closed_at = models.DateTimeField(null=True)
 
 
 class OutboxRow(models.Model):

@@ -32,7 +32,7 @@ def get_store(customer_id: UUID) -> Store:
     remembered = _known.get(customer_id)
     if remembered and remembered[0] > time.monotonic():
         return remembered[1]
-    placement = Placement.objects.filter(customer_id=customer_id, closed_at=None).first()
+    placement = Placement.objects.filter(customer_id=customer_id).first()
     if placement is None:
         _known.pop(customer_id, None)
         raise NotFound("There is no such customer.")
@@ -60,19 +60,17 @@ def forget_store(customer_id: UUID) -> None:
 
 
 def list_placements() -> list[PlacementView]:
-    return [_view(p) for p in Placement.objects.filter(closed_at=None).order_by("created_at")]
+    return [_view(p) for p in Placement.objects.order_by("created_at")]
 
 
 def owner_of_database(database: str) -> UUID | None:
     """Returns the customer whose store is in `database`, or None: it is no store's."""
-    return Placement.objects.filter(database=database, closed_at=None).values_list("customer_id", flat=True).first()
+    return Placement.objects.filter(database=database).values_list("customer_id", flat=True).first()
 
 
 def each_store() -> Iterator[Store]:
     """Every store that can be opened, oldest first; one that is broken or behind does not hide those after it."""
-    for customer_id in (
-        Placement.objects.filter(closed_at=None, fault="").order_by("created_at").values_list("customer_id", flat=True)
-    ):
+    for customer_id in Placement.objects.order_by("created_at").values_list("customer_id", flat=True):
         try:
             yield get_store(customer_id)
         except (NotFound, Unavailable):  # closed or broken since the list was made, or not brought forward yet

@@ -183,3 +183,11 @@ def test_last_seen_follows_within_five_minutes(acme):
     assert queries.get_person(acme, asha).last_seen_at == early
     recognise(acme, PersonRef("asha", seen_at=late), PersonRef("asha", seen_at=early))
     assert queries.get_person(acme, asha).last_seen_at == late
+
+
+def test_a_person_is_found_by_their_own_id_or_by_one_that_was_merged_into_theirs(acme):
+    anonymous, ben = only(acme, PersonRef(anonymous_id="a-1")), only(acme, PersonRef(user_id="ben"))
+    asha = only(acme, PersonRef(user_id="asha"))
+    recognise(acme, PersonRef(user_id="asha", anonymous_id="a-1"))
+    found = [queries.get_person(acme, person_id).id for person_id in (anonymous, asha, ben)]
+    assert found == [asha, asha, ben]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -11,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from misentinel.customers.actions import close_customer, create_customer
 from misentinel.kernel.actor import system
-from misentinel.kernel.errors import Conflict, Invalid, Misconfigured, NotFound, StoreNotNamed
+from misentinel.kernel.errors import Conflict, Invalid, Misconfigured, NotFound, StoreNotNamed, Unavailable
 from misentinel.kernel.ids import new_id
 from misentinel.store import clusters, provisioning
 from misentinel.store.contracts import Cluster, Store, Topic
@@ -126,13 +128,16 @@ def test_a_failure_half_way_leaves_no_database_and_no_role(
     def fail(**_: object) -> None:
         raise fault
 
+    mark = uuid.uuid4().hex
+    named = SimpleNamespace(token_hex=lambda length: mark, token_urlsafe=secrets.token_urlsafe)
+    monkeypatch.setattr(provisioning, "secrets", named)
     monkeypatch.setattr(Placement.objects, "create", fail)
-    slug = f"half-{uuid.uuid4().hex[:8]}"
-    roles = _names("SELECT rolname FROM pg_roles")
+    slug = f"half-{mark[:8]}"
     with pytest.raises(type(fault), match="disk is full"):
         create_customer(ASHA, "Half", slug=slug)
     monkeypatch.undo()
-    assert _names("SELECT rolname FROM pg_roles") - roles == set()
+    for query in ("SELECT rolname FROM pg_roles", "SELECT datname FROM pg_database"):
+        assert [name for name in _names(query) if mark in name] == []
     again = create_customer(ASHA, "Half", slug=slug)  # the short name is free again
     close_customer(ASHA, again.id)
 
@@ -236,6 +241,8 @@ def test_a_store_that_is_closed_or_broken_is_walked_past(acme: Store, bolt: Stor
     Placement.objects.filter(customer_id=bolt.customer_id).update(fault="will not migrate")
     forget_store(bolt.customer_id)
     assert acme in {*each_store()} and bolt not in {*each_store()}
+    with pytest.raises(Unavailable, match="being repaired"):
+        get_store(bolt.customer_id)
     assert {acme.customer_id, bolt.customer_id} <= {placement.customer_id for placement in list_placements()}
     Placement.objects.filter(customer_id=bolt.customer_id).update(fault="")
     forget_store(bolt.customer_id)

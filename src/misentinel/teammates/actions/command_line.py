@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from misentinel.kernel.actor import COMMAND_LINE, OPERATOR_ID, Actor
+from misentinel.kernel.actor import COMMAND_LINE, Actor
 from misentinel.kernel.clock import now
 from misentinel.kernel.errors import Refused
 from misentinel.kernel.ids import parse_id
@@ -27,7 +27,7 @@ def require_free_hand(actor: Actor, customer_id: UUID) -> None:
     """
     if actor.credential != COMMAND_LINE:
         raise Refused("The operator's staff hand out nothing at a customer. Ask its administrators to do it.")
-    if customer_id != OPERATOR_ID and has_had_administrator(customer_id):
+    if has_had_administrator(customer_id):
         raise Refused(
             "This customer has an administrator, so only its own teammates hand out permissions, links and keys. "
             "Ask them to do it in the console."

@@ -147,6 +147,9 @@ def test_nobody_marks_another_customers_teammate_or_one_without_a_password(acme,
     before = signed_in(asha)
     with pytest.raises(NotFound):
         actions.mark_compromised(system("test"), bolt.customer_id, asha.id)
+    ben = hire(acme.customer_id, "Ben")
+    actions.mark_compromised(system("test"), acme.customer_id, ben.id)
+    assert Teammate.objects.get(id=ben.id).password_compromised_at is not None
     assert before.get(SESSIONS).status_code == 200
     Teammate.objects.filter(id=asha.id).update(enrolled_at=None)
     with pytest.raises(Conflict, match="no password yet"):

@@ -42,10 +42,14 @@ def watch_sessions(cluster: EmbeddedCluster) -> int:
             _record(tag, cluster, role, database, number, owner)
         reading.file, reading.offset = reached.file, reached.offset
         reading.save(update_fields=["file", "offset"])
-    others = [login for login in logins if not login.own]
-    for login in others:
-        _signal(cluster, login)
-    return len(others)
+    others = Counter((_name(login.role), _name(login.database), login.refused) for login in logins if not login.own)
+    for (role, database, refused), number in sorted(others.items()):
+        what = "was refused" if refused else "has opened"
+        _log.critical(
+            "%s in database %s of cluster %s %s %s sessions that are not the program's", role, database, cluster.name,
+            what, number,
+        )  # fmt: skip
+    return sum(others.values())
 
 
 def _tag(login: Login) -> Tag:
@@ -64,12 +68,4 @@ def _record(tag: Tag, cluster: EmbeddedCluster, role: str, database: str, number
         _WATCH, tag, customer_id=owner, object_kind="database", object_id=database,
         outcome=Outcome.REFUSED if tag is Tag.DATABASE_REFUSE else Outcome.DONE,
         details={"cluster": cluster.name, "role": role, "count": number},
-    )  # fmt: skip
-
-
-def _signal(cluster: EmbeddedCluster, login: Login) -> None:
-    what = "was refused a session" if login.refused else "has opened a session that is not the program's"
-    _log.critical(
-        "database %s of cluster %s: role %s %s (process %s at %s)", _name(login.database), cluster.name,
-        _name(login.role), what, login.pid, login.at.isoformat(),
     )  # fmt: skip
