@@ -13,7 +13,7 @@ from scim2_models import NotFoundException, Required, ScimProvider, Uniqueness
 from scim2_tester import Status, check_server
 
 from misentinel.kernel.clock import in_future, now
-from misentinel.kernel.errors import Invalid, Refused
+from misentinel.kernel.errors import Invalid, NotFound, Refused
 from misentinel.site.wsgi import application
 from misentinel.teammates import actions
 from misentinel.teammates.actions.provisioning import map_group
@@ -21,6 +21,7 @@ from misentinel.teammates.contracts import CredentialKind, Notice, Permission
 from misentinel.teammates.models import (
     Connection,
     ConnectionDomain,
+    Credential,
     EmailChange,
     Enrolment,
     NoticeRecord,
@@ -324,3 +325,19 @@ def test_an_administrator_makes_a_key_and_maps_a_group_in_the_console(acme, conn
     key_id = connection[0].keys.earliest("created_at").id
     assert console.post(f"{page}/keys/{key_id}/revoke", secure=True).status_code == 302
     raw("GET", "/Users", status=401)
+
+
+def test_a_key_is_made_for_the_connection_that_was_named_and_for_no_neighbours(acme, bolt, connection):
+    theirs, _ = connect(bolt.customer_id, "neighbour.example.com")
+    other, _ = connect(acme.customer_id, "second.example.com")
+
+    def make(connection_id):
+        return actions.create_credential(
+            OPERATOR, acme.customer_id, CredentialKind.PROVISIONING_KEY, name="Directory", connection_id=connection_id,
+            expires_at=in_future(days=1),
+        )  # fmt: skip
+
+    for named in (connection[0], other):
+        assert Credential.objects.get(id=make(named.id).view.id).connection_id == named.id
+    with pytest.raises(NotFound):
+        make(theirs.id)

@@ -287,6 +287,8 @@ def test_new_recovery_codes_replace_the_old_ones(acme, asha) -> None:
 
 def test_enrolling_with_a_passkey_instead_of_an_authenticator(acme, asha) -> None:
     """And it replaces every earlier factor: whoever needs a new link may have lost them."""
+    ben = hire(acme.customer_id, "Ben")
+    add(signed_in(ben), Device(), "Ben's own")
     link = actions.renew_enrolment(system("test"), acme.customer_id, asha.id)
     client, device = browser(), Device()
     password = "seven quiet otters by the weir"
@@ -300,6 +302,7 @@ def test_enrolling_with_a_passkey_instead_of_an_authenticator(acme, asha) -> Non
     factors = queries.list_factors(asha.id)
     assert [one.name for one in factors.passkeys] == ["Phone"]
     assert factors.authenticator_since is None
+    assert [one.name for one in queries.list_factors(ben.id).passkeys] == ["Ben's own"]
     assert show(browser(), asha.device).status_code == 422, "the lost one"
     after = browser()
     assert after.post("/sign-in", {"email": asha.email, "password": password}).url == "/sign-in/code"

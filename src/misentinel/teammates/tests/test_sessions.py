@@ -11,11 +11,13 @@ from django.test import Client
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from misentinel.kernel.actor import system
+from misentinel.kernel.actor import Actor, ActorKind, system
 from misentinel.kernel.clock import held, in_future, now
 from misentinel.kernel.errors import Invalid, Misconfigured
+from misentinel.kernel.ids import new_id
 from misentinel.teammates import actions, places, queries, second_factor
-from misentinel.teammates.contracts import Lasting, Notice, Permission
+from misentinel.teammates.actions.devices import forget_device, recognise_device
+from misentinel.teammates.contracts import Lasting, Notice, Permission, Session
 from misentinel.teammates.models import Device, NoticeRecord, Passkey, SessionRecord, Teammate
 from misentinel.teammates.queries.principals import principal_of_session
 from misentinel.trail.contracts import EntryFilter
@@ -255,6 +257,24 @@ def test_a_device_that_was_forgotten_is_new_again(asha) -> None:
     assert not Device.objects.filter(teammate=asha).exists()
     sign_in_with(laptop, asha, 1)
     assert told(asha) == 1
+
+
+def test_what_a_browser_is_called_is_changed_for_whoever_signs_in_with_it(asha, ben) -> None:
+    def session(teammate: Teammate, device: str) -> Session:
+        at = now()
+        return Session(new_id(), teammate.id, device, "192.0.2.7", at, at, at)
+
+    shared = recognise_device(session(asha, "Firefox"), "")
+    shared = recognise_device(session(ben, "Firefox"), shared)
+    recognise_device(session(ben, "Safari"), "")  # another of Ben's
+    recognise_device(session(ben, "Firefox 2"), shared)
+    labels = {(row.teammate_id, row.label) for row in Device.objects.filter(teammate__in=[asha, ben])}
+    assert labels == {(asha.id, "Firefox"), (ben.id, "Firefox 2"), (ben.id, "Safari")}
+    own = Actor(ActorKind.TEAMMATE, str(ben.id))
+    forget_device(own, ben.id, Device.objects.get(teammate=ben, label="Safari").id)
+    assert {(row.teammate_id, row.label) for row in Device.objects.filter(teammate__in=[asha, ben])} == {
+        (asha.id, "Firefox"), (ben.id, "Firefox 2"),
+    }  # fmt: skip
 
 
 @pytest.fixture
