@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from threading import Barrier, Thread
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -18,6 +19,7 @@ from misentinel.teammates.contracts.operators import AccessState
 from misentinel.teammates.models import NoticeRecord, Teammate
 from misentinel.teammates.notices import notify
 from misentinel.teammates.queries import get_access, list_own_accesses
+from misentinel.teammates.queries.operator_access import list_unconfirmed
 from misentinel.teammates.queries.own_account import open_notice
 from tests.cast import hire, join_staff, signed_in
 from tests.permissions.operators import LOOKS, REASON, by, enter, told
@@ -125,3 +127,26 @@ def test_the_staff_get_notices_about_their_own_accounts_too(olga) -> None:
         notify(olga, Notice.PASSWORD_CHANGED, address="192.0.2.7")
     (one,) = NoticeRecord.objects.filter(teammate=olga)
     assert "at the operator" in open_notice(one)["text"]
+
+
+def test_lists_hold_ones_own_questions_and_what_waits_for_a_second_operator(acme, bolt, olga) -> None:
+    otto = join_staff("Otto")
+    hire(acme.customer_id, "Asha"), hire(bolt.customer_id, "Mallory")
+    here = operator_access.ask_emergency(by(olga), acme.customer_id, reason="Mail loops; nobody answers")
+    there = operator_access.ask_for_access(
+        by(olga), bolt.customer_id, reason=REASON, permissions=[Permission.TRAIL], minutes=60
+    )
+
+    def waiting(who: Teammate) -> set[UUID]:
+        return {view.id for view in list_unconfirmed(who.id)} & {here, there}
+
+    assert {view.id for view in list_own_accesses(olga.id)} == {here, there}
+    assert [view.id for view in list_own_accesses(olga.id, customer_id=bolt.customer_id)] == [there]
+    assert list_own_accesses(otto.id) == []
+    assert (waiting(olga), waiting(otto)) == (set(), {here})
+    operator_access.confirm_emergency(by(otto), here)
+    assert waiting(otto) == set()
+    operator_access.withdraw_access(by(olga), here)
+    again = operator_access.ask_emergency(by(olga), acme.customer_id, reason="Mail loops; nobody answers")
+    operator_access.withdraw_access(by(olga), again)
+    assert again not in {view.id for view in list_unconfirmed(otto.id)}

@@ -119,3 +119,15 @@ def test_use_is_noted(acme, token) -> None:
 )
 def test_a_key_is_read_from_the_header_that_programs_send(header: str, secret: str) -> None:
     assert secret_of(header) == secret
+
+
+def test_a_key_is_read_by_its_own_id_and_by_its_own_customer(acme, bolt) -> None:
+    made = [
+        actions.create_credential(system("test"), acme.customer_id, CredentialKind.WRITE_KEY, name=name).view
+        for name in ("Shop", "App")
+    ]
+    for view in made:
+        assert queries.get_credential(acme.customer_id, view.id) == view
+        with pytest.raises(NotFound):
+            queries.get_credential(bolt.customer_id, view.id)
+    assert queries.list_credentials(bolt.customer_id) == []

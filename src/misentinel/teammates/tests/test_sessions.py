@@ -277,6 +277,31 @@ def test_what_a_browser_is_called_is_changed_for_whoever_signs_in_with_it(asha, 
     }  # fmt: skip
 
 
+def test_the_list_holds_what_still_opens_something_by_ones_own_customers_limits(acme, bolt, asha) -> None:
+    mallory = hire(bolt.customer_id, "Mallory")
+    lasting = Lasting(timedelta(minutes=15), timedelta(hours=8))
+    actions.set_session_limits(system("test"), acme.customer_id, lasting)
+    mine, theirs = start_session(asha), start_session(mallory)
+
+    def listed(teammate: Teammate) -> list[object]:
+        return [session.id for session in queries.list_sessions(teammate.id)]
+
+    assert (listed(asha), listed(mallory)) == ([mine], [theirs])
+    with held(in_future(minutes=16)):
+        assert (listed(asha), listed(mallory)) == ([], [theirs])
+    record = SessionRecord.objects.filter(id=mine)
+    for ended in (
+        {"expires_at": now()}, {"started_at": now() - lasting.absolute}, {"last_seen_at": now() - lasting.idle},
+        {"ended_at": now()},
+    ):  # fmt: skip
+        was = record.values(*ended).get()
+        record.update(**ended)
+        assert listed(asha) == [], ended
+        record.update(**was)
+        assert listed(asha) == [mine]
+    assert queries.list_sessions(new_id()) == []
+
+
 @pytest.fixture
 def places_file(tmp_path, monkeypatch):
     path = tmp_path / "places.mmdb"

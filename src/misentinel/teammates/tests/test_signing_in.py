@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -11,7 +12,7 @@ from django.test import Client
 
 from misentinel.kernel.actor import system
 from misentinel.kernel.clock import held, in_future, now
-from misentinel.teammates import actions, second_factor
+from misentinel.teammates import actions, queries, second_factor
 from misentinel.teammates.contracts import Permission
 from misentinel.teammates.jobs import forget_what_ended
 from misentinel.teammates.models import Enrolment, SessionRecord, SignInFailure, Teammate
@@ -401,3 +402,16 @@ def test_what_ended_is_forgotten_and_what_counts_is_kept(asha) -> None:
     with held(in_future(minutes=6)):
         forget_what_ended()
     assert SignInFailure.objects.count() == 0
+
+
+def test_a_link_of_somebody_suspended_opens_nothing_until_they_are_back(acme) -> None:
+    link = actions.invite_teammate(
+        system("test"), acme.customer_id, email=f"{uuid4().hex}@example.com", name="Ben", permissions=()
+    )
+    token = link.path.removeprefix("/enrol/")
+    assert queries.find_enrolment(token) is not None
+    Teammate.objects.filter(id=link.teammate_id).update(suspended_at=now())
+    assert queries.find_enrolment(token) is None
+    assert browser().get(link.path).status_code == 404
+    Teammate.objects.filter(id=link.teammate_id).update(suspended_at=None)
+    assert queries.find_enrolment(token) is not None
