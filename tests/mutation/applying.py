@@ -30,11 +30,13 @@ class Planting:
     def planted(self, mutant: Mutant) -> Iterator[int]:
         """Yields how many functions are the mutant's inside the block; 0 means that none of them was imported."""
         was = self.replace(mutant.path, mutated((ROOT / mutant.path).read_text(), mutant))
+        forget_prepared()
         try:
             yield len(was)
         finally:
             for function, code in was:
                 function.__code__ = code
+            forget_prepared()
 
     def replace(self, path: str, tree: ast.Module) -> list[tuple[types.FunctionType, types.CodeType]]:
         """Gives the file's functions the code of `tree`, whose lines are the file's. Returns what they had before."""
@@ -49,6 +51,15 @@ class Planting:
                 function.__code__ = code
                 was.append((function, old))
         return was
+
+
+def forget_prepared() -> None:
+    """Queries whose SQL is made once are made anew: by the mutant's code, and afterwards by the program's."""
+    from misentinel.store.prepared import PreparedQuery
+
+    for found in gc.get_objects():
+        if type(found) is PreparedQuery:
+            found._made = None
 
 
 def _inner(code: types.CodeType) -> Iterator[types.CodeType]:

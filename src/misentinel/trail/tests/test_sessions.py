@@ -68,8 +68,8 @@ def test_the_programs_sessions_are_counted_by_role_and_database(cluster):
     settle()
     assert watch_sessions(cluster) == 0
     (entry,) = new(Tag.DATABASE_SESSION, before)
-    assert entry.details == {"cluster": "watched", "role": "misentinel", "count": 3}
-    assert entry.object_id == "control"
+    assert entry.object_id == "watched"
+    assert entry.details == {"count": 3, "sessions": {"misentinel in control": 3}, "further": 0}
 
 
 def test_a_session_that_is_not_the_programs_is_told_and_signalled(cluster, caplog):
