@@ -185,7 +185,7 @@ def sweep(timestamp: int) -> None:
             _log.warning("%s was left out of the sweep: %s", store.alias, type(error).__name__)
 
 
-@app.periodic(cron="* * * * * */10")
+@app.periodic(cron="* * * * *")
 @app.task(name="watch_databases", queue="watching", queueing_lock="watch_databases")
 def watch_databases(timestamp: int) -> None:
     """Writes down who opened a session in an embedded cluster."""
